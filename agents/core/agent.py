@@ -1,0 +1,46 @@
+"""`Agent`: what everything that acts has in common, from the random policy to a language model."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+
+class Agent(ABC):
+    """Acts in a batch of environments.
+
+    `start` is called once for a batch; then `act` and `update` alternate, once a step. Agents that
+    learn within an episode (bandit algorithms) do so in `update`; planners and language models
+    reach the other faces of the batch through `self.env`: its `states`, `prototype.model`,
+    `describe(lane)` and `prototype.parse(text)`.
+    """
+
+    def start(self, env: Any, seed: int) -> None:
+        """Get ready to act in `env`, a vector environment of the suite in same-step mode.
+
+        Args:
+            env: the batch; `reset` has been called.
+            seed: of the agent's own randomness.
+        """
+        self.env = env
+        self.rng = np.random.default_rng(seed)
+
+    @abstractmethod
+    def act(self, observations: Any, infos: dict[str, Any]) -> Any:
+        """One action for each lane, from the batch's latest observations and infos."""
+
+    def update(self, actions: Any, rewards: np.ndarray, ended: np.ndarray) -> None:  # noqa: B027
+        """Learn from a step.
+
+        Args:
+            actions: what `act` returned.
+            rewards: (n,) `float32`.
+            ended: (n,) `bool`; where True, the lane's next observation begins another episode.
+        """
+
+
+class RandomAgent(Agent):
+    """Draws legal actions uniformly: the yardstick's lower end."""
+
+    def act(self, observations: Any, infos: dict[str, Any]) -> Any:
+        return self.env.sample_actions(self.rng)

@@ -1,0 +1,108 @@
+"""Scores that can be trusted: fresh seeds, whole episodes, intervals, and a yardstick beside them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+from rich.progress import Progress
+
+from ...envs.reference import reference
+from .agent import Agent
+
+#: Training draws its seeds below this number and evaluation above it, so that they never meet.
+EVALUATION_SEEDS = 2**40
+_LANES = 512
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an agent scored.
+
+    Attributes:
+        returns: (episodes,) the return of each episode.
+        lengths: (episodes,) the number of steps of each.
+        normalized_score: the mean return on the scale of `spelunk.reference`; None where no best
+            is known.
+    """
+
+    returns: np.ndarray[Any, np.dtype[np.float64]]
+    lengths: np.ndarray[Any, np.dtype[np.int64]]
+    normalized_score: float | None
+
+    @property
+    def return_mean(self) -> float:
+        """The mean return."""
+        return float(self.returns.mean())
+
+    @property
+    def return_interval(self) -> tuple[float, float]:
+        """A 95% confidence interval of the mean return, from the normal approximation."""
+        spread = 1.96 * self.returns.std(ddof=1) / np.sqrt(len(self.returns))
+        return self.return_mean - float(spread), self.return_mean + float(spread)
+
+    def summary(self) -> dict[str, Any]:
+        """The figures that `summary.json` and `eval --json` hold."""
+        return {
+            "episodes": len(self.returns),
+            "return_mean": self.return_mean,
+            "return_interval": list(self.return_interval),
+            "normalized_score": self.normalized_score,
+            "length_mean": float(self.lengths.mean()),
+        }
+
+
+def evaluate(
+    agent: Agent,
+    id: str,
+    *,
+    episodes: int = 256,
+    seed: int = 0,
+    progress: bool = False,
+    **env_kwargs: Any,
+) -> Evaluation:
+    """Play whole episodes from seeds that training never uses.
+
+    Args:
+        agent: the agent.
+        id: the environment.
+        episodes: how many; each starts from a seed of its own, at least 2.
+        seed: evaluations with different seeds share no episode.
+        progress: whether to show a progress bar.
+        env_kwargs: the environment's arguments.
+    """
+    first = EVALUATION_SEEDS + seed * 2**20
+    batches = [min(_LANES, episodes - done) for done in range(0, episodes, _LANES)]
+    returns, lengths = [], []
+    with Progress(disable=not progress, transient=True) as bar:
+        task = bar.add_task("evaluating", total=episodes)
+        for size in batches:
+            env: Any = gymnasium.make_vec(id, num_envs=size, autoreset_mode="SAME_STEP", **env_kwargs)
+            played = _play(agent, env, first, lambda n: bar.advance(task, n))
+            env.close()
+            returns.append(played[0])
+            lengths.append(played[1])
+            first += size
+    all_returns = np.concatenate(returns)
+    score = reference(id, **env_kwargs).normalize(float(all_returns.mean()))
+    return Evaluation(all_returns, np.concatenate(lengths), score)
+
+
+def _play(agent: Agent, env: Any, seed: int, advance: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The return and length of each lane's first episode: later ones would favour short episodes."""
+    observations, infos = env.reset(seed=seed)
+    agent.start(env, seed)
+    returns, lengths = np.zeros(env.num_envs), np.zeros(env.num_envs, np.int64)
+    running = np.ones(env.num_envs, bool)
+    while running.any():
+        actions = agent.act(observations, infos)
+        observations, rewards, terminated, truncated, infos = env.step(actions)
+        ended = terminated | truncated
+        agent.update(actions, rewards, ended)
+        first = running & ended
+        if first.any():
+            returns[first] = infos["episode"]["r"][first]
+            lengths[first] = infos["episode"]["l"][first]
+            running &= ~ended
+            advance(int(first.sum()))
+    return returns, lengths

@@ -1,0 +1,192 @@
+"""`KernelEnv`: the single face of a compiled environment, and the class that authors extend."""
+
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from .codegen import Kernels, bind
+from .definition import Definition
+from .errors import InvalidActionError, InvalidArgumentError
+from .face import Env, State
+from .model import Model
+from .rng import draw_key
+from .state import StateLayout
+
+
+class KernelEnv(Env):
+    """A Gymnasium environment whose dynamics are kernels over one state record.
+
+    A subclass calls `super().__init__` with what its `Definition` takes; see also `Env`.
+
+    Args:
+        kernels, layout, params, observation_space, action_space, max_episode_steps, metrics,
+            stochastic: see `Definition`.
+        render_mode: `"rgb_array"`, `"ansi"` or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        kernels: Kernels,
+        layout: StateLayout,
+        params: Any,
+        observation_space: gymnasium.Space[Any],
+        action_space: gymnasium.Space[Any],
+        max_episode_steps: int,
+        metrics: tuple[str, ...] = (),
+        stochastic: bool = False,
+        render_mode: str | None = None,
+    ):
+        super().__init__(render_mode)
+        self.definition = Definition(
+            kernels=kernels,
+            layout=layout,
+            params=params,
+            observation_space=observation_space,
+            action_space=action_space,
+            max_episode_steps=max_episode_steps,
+            metrics=metrics,
+            stochastic=stochastic,
+        )
+        self.observation_space = observation_space
+        self.action_space = action_space
+        self._states = layout.empty(1)
+        self._ended = True
+        self._observations = self.definition.allocate_observations(1)
+        self._row = None if isinstance(self._observations, tuple) else self._observations[0]
+        self._mask = self.definition.allocate_mask(1)
+        self._chosen = np.ones(1, bool)
+        self._masked = kernels.legal is not None
+        self._n_actions = self.definition.n_actions
+        self._actions = self.definition.allocate_actions(1)
+        self._step: Any = None
+
+    # --- Gymnasium ---
+
+    def reset(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start an episode; see `gymnasium.Env.reset`.
+
+        A seed sets the generator of the state; without one it goes on from where it was.
+
+        Raises:
+            InvalidArgumentError: for an unknown option, or one that does not fit.
+        """
+        super().reset(seed=seed)  # pyright: ignore[reportArgumentType]
+        options = self.check_options(options)
+        states = self._states
+        if seed is not None or self._step is None:
+            states["rng"] = draw_key(self.np_random)
+        self._start()
+        states["max_steps"] = self.definition.max_episode_steps
+        self.definition.loops.reset_batch(
+            states, self._chosen, self.definition.params, self._observations, self._mask
+        )
+        if options:
+            self.apply_options(states[0], options)
+            self._look()
+        return self._observation(), self._info()
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Advance one step; see `gymnasium.Env.step`.
+
+        Raises:
+            InvalidActionError: the action is outside the space or illegal here; nothing happened.
+            gymnasium.error.ResetNeeded: the episode has ended, or none was started.
+        """
+        if self._ended:
+            raise gymnasium.error.ResetNeeded("the episode has ended: call reset() first")
+        action = self._read_action(action)
+        reward, terminated, truncated = self._step(
+            self._states, action, self.definition.params, self._observations, self._mask
+        )
+        self._ended = terminated or truncated
+        return self._observation(), reward, terminated, truncated, self._info()
+
+    # --- snapshots ---
+
+    @property
+    def state(self) -> State:
+        """The present state: a view, so that changes to it change the environment."""
+        return self._states[0]
+
+    def snapshot(self) -> State:
+        """A copy of the state record: everything that determines the future."""
+        return self._states[0].copy()
+
+    def restore(self, snapshot: State) -> None:
+        """Go back to a snapshot, its random-number generator and time limit included."""
+        if getattr(snapshot, "dtype", None) != self._states.dtype:
+            raise InvalidArgumentError(
+                "the snapshot is not one of this environment's: its record has other fields or sizes"
+            )
+        self._start()
+        self._states[0] = snapshot
+        self._ended = bool(snapshot["done"])
+        self._look()
+
+    @property
+    def started(self) -> bool:
+        return self._step is not None
+
+    # --- the other faces ---
+
+    @property
+    def model(self) -> Model:
+        """The model face, for planners."""
+        return Model(self.definition)
+
+    def action_mask(self) -> np.ndarray[Any, np.dtype[np.int8]] | None:
+        """The legal actions now, (n_actions,) `int8`; None where every action is always legal."""
+        return self._mask[0].copy() if self._masked else None
+
+    # --- internal ---
+
+    def _start(self) -> None:
+        """Make ready to step: bind the compiled step to this environment's buffers."""
+        self._ended = False
+        if self._step is None:
+            action = 0 if self.definition.discrete else self._actions[0]
+            self._step = bind(
+                self.definition.loops.step_one,
+                self._states, action, self.definition.params, self._observations, self._mask,
+            )  # fmt: skip
+
+    def _read_action(self, action: Any) -> Any:
+        if not self.definition.discrete:
+            self.definition.read_actions(np.asarray(action)[None], self._actions)
+            if np.isnan(self._actions).any():
+                raise self.definition.illegal_action(0, action, None)
+            return self._actions[0]
+        try:
+            action = operator.index(action)
+        except TypeError:
+            raise InvalidActionError(
+                f"environment 0: action {action!r} is illegal; the action space is "
+                f"{self.action_space}"
+            ) from None
+        if 0 <= action < self._n_actions and (not self._masked or self._mask[0, action]):
+            return action
+        raise self.definition.illegal_action(0, action, self._mask[0])
+
+    def _look(self) -> None:
+        self.definition.loops.view_batch(
+            self._states, self.definition.params, self._observations, self._mask
+        )
+
+    def _observation(self) -> Any:
+        if self._row is not None:
+            return self._row.copy()
+        return {k: v[0].copy() for k, v in self._observations._asdict().items()}
+
+    def _info(self) -> dict[str, Any]:
+        info: dict[str, Any] = {}
+        if self._masked:
+            info["action_mask"] = self._mask[0].copy()
+        for name in self.definition.metrics:
+            info[name] = self._states[name][0].item()
+        return info

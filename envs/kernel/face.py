@@ -1,0 +1,198 @@
+"""`Env`: the faces every environment of the suite has, compiled or not."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import gymnasium
+import numpy as np
+
+from .definition import constructor_arguments
+from .errors import InvalidArgumentError, UnparseableActionError
+
+State = Any  # one row of a record array
+
+
+class Env(gymnasium.Env[Any, Any]):
+    """What an environment shows besides Gymnasium's own interface: snapshots, words, pictures.
+
+    `KernelEnv` (compiled) and `HostEnv` (plain Python) fill in the dynamics; an author extends one
+    of them and overrides `describe_state`, `draw_state`, `show_state`, and where they say more
+    than numbers `action_words` and `parse`.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 10}  # noqa: RUF012
+
+    #: What `reset(options=…)` accepts.
+    reset_options: ClassVar[tuple[str, ...]] = ()
+
+    #: How `best_return` comes by its numbers, for the reference scores.
+    best_source: ClassVar[str] = "the environment's own solver"
+
+    _arguments: dict[str, Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        env = super().__new__(cls)
+        env._arguments = constructor_arguments(cls, args, kwargs)
+        return env
+
+    def __init__(self, render_mode: str | None) -> None:
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise InvalidArgumentError(
+                f"render_mode must be one of {self.metadata['render_modes']} or None; "
+                f"got {render_mode!r}"
+            )
+        self.render_mode = render_mode
+
+    # --- snapshots ---
+
+    @property
+    @abstractmethod
+    def state(self) -> State:
+        """The present state."""
+
+    @abstractmethod
+    def snapshot(self) -> State:
+        """A copy of the state: everything that determines the future."""
+
+    @abstractmethod
+    def restore(self, snapshot: State) -> None:
+        """Go back to a snapshot, its random-number generator and time limit included.
+
+        Raises:
+            InvalidArgumentError: the snapshot is of another environment.
+        """
+
+    @property
+    @abstractmethod
+    def started(self) -> bool:
+        """Whether there is a state: `reset` or `restore` was called."""
+
+    def __reduce__(self) -> Any:
+        kept = {
+            "snapshot": self.snapshot() if self.started else None,
+            "np_random": self._np_random,
+            "np_random_seed": self._np_random_seed,
+            "spec": self.spec,
+            "action_space": self.action_space,
+            "observation_space": self.observation_space,
+        }
+        return _rebuild, (type(self), self._arguments), kept
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self._np_random = kept["np_random"]
+        self._np_random_seed = kept["np_random_seed"]
+        self.spec = kept["spec"]
+        self.action_space = kept["action_space"]
+        self.observation_space = kept["observation_space"]
+        if kept["snapshot"] is not None:
+            self.restore(kept["snapshot"])
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{k}={v!r}" for k, v in self._arguments.items())
+        return f"<{type(self).__name__}({shown})>"
+
+    # --- pictures and words ---
+
+    def render(self) -> Any:
+        """The picture (H, W, 3) `uint8` or the text that `render_mode` asks for."""
+        if self.render_mode is None:
+            gymnasium.logger.warn(
+                "render() was called but no render_mode was given to gym.make; "
+                'pass render_mode="rgb_array" or "ansi"'
+            )
+            return None
+        draw = self.draw_state if self.render_mode == "rgb_array" else self.show_state
+        return draw(self.state)
+
+    def describe(self) -> str:
+        """The present state in words, as a language model or a person would be told it."""
+        return self.describe_state(self.state)
+
+    @abstractmethod
+    def describe_state(self, state: State) -> str:
+        """A state in words."""
+
+    @abstractmethod
+    def draw_state(self, state: State) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """A state as a picture, (H, W, 3) `uint8`."""
+
+    @abstractmethod
+    def show_state(self, state: State) -> str:
+        """A state as lines of text for a terminal."""
+
+    def action_words(self, action: Any) -> str:
+        """An action in words; `parse` turns it back."""
+        return str(int(action))
+
+    def parse(self, text: str) -> Any:
+        """The action a text names.
+
+        Raises:
+            UnparseableActionError: the text names none.
+        """
+        wanted = " ".join(text.lower().split())
+        n_actions = getattr(self.action_space, "n", 0)
+        for action in range(n_actions):
+            if self.action_words(action) == wanted:
+                return action
+        example = f"; say for example {self.action_words(0)!r}" if n_actions else ""
+        raise UnparseableActionError(f"{text!r} names no action{example}")
+
+    # --- acting ---
+
+    @abstractmethod
+    def action_mask(self) -> np.ndarray[Any, np.dtype[np.int8]] | None:
+        """The legal actions now, (n_actions,) `int8`; None where every action is always legal."""
+
+    def sample_action(self, rng: np.random.Generator) -> Any:
+        """A legal action, drawn uniformly (from a `Box` uniformly inside it)."""
+        if isinstance(self.action_space, gymnasium.spaces.Discrete):
+            mask = self.action_mask()
+            n = int(self.action_space.n)
+            return int(rng.integers(n) if mask is None else rng.choice(np.flatnonzero(mask)))
+        self.action_space.seed(int(rng.integers(2**31)))
+        return self.action_space.sample()
+
+    def best_return(self, seed: int) -> float | None:
+        """The best return known from `reset(seed=seed)`; None where none can be computed."""
+        return None
+
+    # --- options of a reset ---
+
+    def apply_options(self, state: State, options: dict[str, Any]) -> None:
+        """Change a freshly reset state as `reset(options=…)` asks; see `reset_options`."""
+
+    def check_options(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The options of a reset, known ones only.
+
+        Raises:
+            InvalidArgumentError: for an option this environment does not have.
+        """
+        options = dict(options or {})
+        unknown = set(options) - set(self.reset_options)
+        if unknown:
+            raise InvalidArgumentError(
+                f"reset options {sorted(unknown)} are unknown; accepted are "
+                f"{sorted(self.reset_options) or 'none'}"
+            )
+        return options
+
+
+def _rebuild(cls: type[Env], arguments: dict[str, Any]) -> Env:
+    return cls(**arguments)
+
+
+def restore(env: gymnasium.Env[Any, Any], snapshot: State) -> None:
+    """Restore the environment under any wrappers, and bring Gymnasium's own wrappers along.
+
+    `TimeLimit` and `OrderEnforcing` keep counters of their own, which `env.unwrapped.restore`
+    cannot reach; used on what `gymnasium.make` returned, this function sets them too.
+    """
+    while isinstance(env, gymnasium.Wrapper):
+        if isinstance(env, gymnasium.wrappers.TimeLimit):
+            env._elapsed_steps = int(snapshot["step_count"])
+        elif isinstance(env, gymnasium.wrappers.OrderEnforcing):
+            env._has_reset = True
+        env = env.env
+    env.unwrapped.restore(snapshot)  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,73 @@
+"""Random numbers for kernels: SplitMix64 on `state.rng`.
+
+One `uint64` field holds the whole generator, so a snapshot of a state carries its future chance
+with it. The generator is SplitMix64 (Steele, Lea & Flood, "Fast splittable pseudorandom number
+generators", OOPSLA 2014). Every literal is an `np.uint64`, because Numba types `uint64 + 1` as a
+signed integer, which would change the shifts that follow.
+"""
+
+import math
+
+import numpy as np
+from gymnasium.utils import seeding
+
+from .compile import kernel
+
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+_30, _27, _31, _11, _32 = (np.uint64(n) for n in (30, 27, 31, 11, 32))
+_TO_UNIT = 1.0 / 9007199254740992.0  # 2^-53
+
+
+def key_from_seed(seed: int) -> np.uint64:
+    """The 64-bit generator key that `reset(seed=seed)` gives an environment."""
+    generator, _ = seeding.np_random(int(seed))
+    return draw_key(generator)
+
+
+def draw_key(generator: np.random.Generator) -> np.uint64:
+    """A fresh 64-bit generator key from a NumPy generator."""
+    return generator.integers(0, 2**64, dtype=np.uint64)
+
+
+@kernel
+def mix64(x):
+    """SplitMix64's finaliser: a bijection of 64-bit words in which every bit affects every other."""
+    x = (x ^ (x >> _30)) * _MIX_1
+    x = (x ^ (x >> _27)) * _MIX_2
+    return x ^ (x >> _31)
+
+
+@kernel
+def random_bits(state):
+    """The next 64 random bits of the state's generator, as a `uint64`."""
+    state.rng = state.rng + _GAMMA
+    return mix64(state.rng)
+
+
+@kernel
+def uniform(state):
+    """A float drawn uniformly from [0, 1), with 53 random bits."""
+    return float(random_bits(state) >> _11) * _TO_UNIT
+
+
+@kernel
+def integer(state, n):
+    """An integer drawn from 0 … n−1, for n ≤ 2^31 (multiply-shift; bias below n / 2^32)."""
+    return int(((random_bits(state) >> _32) * np.uint64(n)) >> _32)
+
+
+@kernel
+def normal(state):
+    """A standard normal deviate (Box & Muller 1958)."""
+    radius = math.sqrt(-2.0 * math.log(1.0 - uniform(state)))
+    return radius * math.cos(2.0 * math.pi * uniform(state))
+
+
+@kernel
+def shuffle(state, values):
+    """Shuffle a 1-D array in place (Fisher & Yates)."""
+    for i in range(len(values) - 1, 0, -1):
+        j = integer(state, i + 1)
+        values[i], values[j] = values[j], values[i]

@@ -1,0 +1,52 @@
+"""The state record: one NumPy record holds everything an environment remembers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+#: A field: `(name, type)` or `(name, type, shape)`, as NumPy writes them.
+Field = tuple[str, Any] | tuple[str, Any, tuple[int, ...]]
+
+#: What the engine itself keeps in every record. `max_steps` is −1 where no time limit applies.
+BOOKKEEPING: tuple[Field, ...] = (
+    ("rng", np.uint64),
+    ("episode_return", np.float64),
+    ("step_count", np.int32),
+    ("max_steps", np.int32),
+    ("done", np.uint8),
+)
+
+
+@dataclass(frozen=True)
+class StateLayout:
+    """The three declared parts of a state record.
+
+    Args:
+        instance: fields fixed within an episode (walls, coordinates, arm means).
+        dynamic: fields that make up the problem's state (positions, what is carried).
+
+    The engine's own fields (`BOOKKEEPING`) are added behind them: the random-number state, the
+    return and the number of steps so far, the time limit and whether the episode has ended. The
+    key of a state is made from `instance` and `dynamic`, never from the bookkeeping.
+    """
+
+    instance: Sequence[Field]
+    dynamic: Sequence[Field]
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields that identify a state, instance first."""
+        return (*self.instance, *self.dynamic)
+
+    @property
+    def dtype(self) -> np.dtype[np.record]:
+        """The aligned record type; batches are arrays of it and a snapshot is a copy of a row."""
+        return np.dtype((np.record, np.dtype([*self.fields, *BOOKKEEPING], align=True)))
+
+    def empty(self, n: int) -> np.ndarray[Any, np.dtype[np.record]]:
+        """`n` records of zeros, without a time limit."""
+        states = np.zeros(n, self.dtype)
+        states["max_steps"] = -1
+        return states

@@ -1,0 +1,123 @@
+"""Yardsticks: what the random policy scores, and the best that is known."""
+
+import functools
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import platformdirs
+
+from . import registry
+
+EPISODES = 1024
+_BEST_EPISODES = 256
+_STORED = Path(__file__).parent.parent / "assets" / "references.json"
+#: Arguments that change how an environment is shown, not what can be scored in it.
+_NEUTRAL = {"render_mode", "capacity"}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Mean returns over the starting states of an environment.
+
+    Attributes:
+        random: of the uniformly random (legal) policy.
+        best: the best known; None where none is, with the reason in `source`.
+        source: where `best` comes from.
+        episodes: how many episodes of the random policy were played.
+    """
+
+    random: float
+    best: float | None
+    source: str
+    episodes: int
+
+    def normalize(self, score: float) -> float | None:
+        """A score on the scale where the random policy has 0 and the best known 1.
+
+        None where no best is known, or where it is no better than the random policy.
+        """
+        if self.best is None or self.best <= self.random:
+            return None
+        return (score - self.random) / (self.best - self.random)
+
+
+def reference(id: str, **kwargs: Any) -> Reference:
+    """The reference scores of an environment with the given arguments.
+
+    Those of the presets are stored in the package. Others are computed at the first call, which
+    may take a minute, and kept in the user's cache folder.
+    """
+    registry.entry(id)
+    key = f"{id} {json.dumps(_scored(kwargs), sort_keys=True)}"
+    stored = _read(_STORED).get(key)
+    if stored is None:
+        cache = Path(platformdirs.user_cache_dir("spelunk", appauthor=False)) / "references.json"
+        stored = _read(cache).get(key)
+        if stored is None:
+            stored = asdict(compute(id, **kwargs))
+            _add(cache, key, stored)
+    return Reference(**stored)
+
+
+def compute(id: str, **kwargs: Any) -> Reference:
+    """Play the random policy and ask the environment's solver; see `reference`."""
+    kwargs = _scored(kwargs)
+    returns = random_returns(id, **kwargs)
+    env: Any = gymnasium.make(id, **kwargs).unwrapped
+    best = [env.best_return(seed) for seed in range(_BEST_EPISODES)]
+    known = [b for b in best if b is not None]
+    if len(known) < len(best):
+        mean, source = None, "no solver finds the best return of these arguments"
+    else:
+        mean = float(np.mean(known))
+        source = f"{env.best_source}, mean over seeds 0 to {_BEST_EPISODES - 1}"
+    return Reference(float(np.mean(returns)), mean, source, len(returns))
+
+
+def random_returns(id: str, seed: int = 0, **kwargs: Any) -> np.ndarray[Any, Any]:
+    """The returns of `EPISODES` episodes of the random policy, (EPISODES,)."""
+    env: Any = gymnasium.make_vec(id, num_envs=EPISODES, autoreset_mode="NEXT_STEP", **kwargs)
+    rng = np.random.default_rng(seed)
+    env.reset(seed=seed)
+    returns = np.full(EPISODES, np.nan)
+    while np.isnan(returns).any():
+        infos = env.step(env.sample_actions(rng))[4]
+        # Only each lane's first episode counts: later ones would favour short episodes.
+        if "episode" in infos:
+            first = infos["_episode"] & np.isnan(returns)
+            returns[first] = infos["episode"]["r"][first]
+    env.close()
+    return returns
+
+
+def _scored(kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in kwargs.items() if name not in _NEUTRAL}
+
+
+@functools.cache
+def _parse(path: Path, modified: float) -> dict[str, Any]:
+    return json.loads(path.read_text())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return _parse(path, path.stat().st_mtime)
+    except (OSError, json.JSONDecodeError):
+        return {}
+
+
+def _add(path: Path, key: str, value: dict[str, Any]) -> None:
+    """Add an entry to a JSON file, whole or not at all; do without where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+            json.dump({**_read(path), key: value}, file, indent=1, sort_keys=True)
+        os.replace(file.name, path)
+    except OSError as error:
+        gymnasium.logger.warn(f"the reference scores could not be kept: {error}")

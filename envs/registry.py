@@ -1,0 +1,75 @@
+"""Every environment of the suite, once: one row of data each."""
+
+import importlib
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import gymnasium
+
+KERNEL_FACES = ("single", "vector", "model", "text", "rgb_array", "ansi")
+HOST_FACES = ("single", "vector", "text", "rgb_array", "ansi")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered environment.
+
+    Attributes:
+        id: what `gymnasium.make` is given.
+        entry_point: `module:Class`, below `spelunk.envs`.
+        randomness: what is random: `"none"`, `"start"` (only the initial state) or `"dynamics"`.
+        preset: arguments other than the default, which the tests and the stored references cover.
+        faces: how the environment can be used.
+    """
+
+    id: str
+    entry_point: str
+    randomness: Literal["none", "start", "dynamics"]
+    preset: dict[str, Any] = field(default_factory=dict)
+    faces: tuple[str, ...] = KERNEL_FACES
+
+    @property
+    def family(self) -> str:
+        """The folder of `envs` that the environment lives in."""
+        return self.entry_point.split(".")[0]
+
+    @property
+    def name(self) -> str:
+        """The name of the environment's class."""
+        return self.entry_point.split(":")[1]
+
+    def load(self) -> type[Any]:
+        """The environment's class."""
+        module, name = self.entry_point.split(":")
+        return getattr(importlib.import_module(f"{__package__}.{module}"), name)
+
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry("spelunk/DoorKey-v0", "gridworld.door_key:DoorKey", "start", {"size": 5}),
+)
+
+
+def entry(id: str) -> Entry:
+    """The row of an id.
+
+    Raises:
+        gymnasium.error.UnregisteredEnv: there is none; the message lists those there are.
+    """
+    for row in ENTRIES:
+        if row.id == id:
+            return row
+    raise gymnasium.error.UnregisteredEnv(
+        f"{id!r} is not an environment of spelunk; there are {', '.join(r.id for r in ENTRIES)}"
+    )
+
+
+def register_all() -> None:
+    """Make every environment known to Gymnasium. Nothing else is imported by this."""
+    for row in ENTRIES:
+        if row.id not in gymnasium.registry:
+            gymnasium.register(
+                row.id,
+                entry_point=f"{__package__}.{row.entry_point}",
+                vector_entry_point=f"{__package__}.vector:{row.name}",
+                nondeterministic=False,
+            )
