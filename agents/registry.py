@@ -4,6 +4,8 @@ import importlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..envs.kernel.errors import InvalidArgumentError
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -11,9 +13,10 @@ class Entry:
 
     Attributes:
         name: what the command line calls it.
-        entry_point: `module:Class`, below `spelunk.agents`.
+        entry_point: `module:Class`, below `spelunk.agents`: an `Agent`, or where the kind is
+            `"trained"` its `Trainer`, with the hyperparameters `Config` beside it.
         kind: `"scripted"` agents act as they are, `"planner"` ones search the model face, and
-            `"trained"` ones have a `train` function beside the class.
+            `"trained"` ones learn first.
         about: a line of help.
     """
 
@@ -23,17 +26,35 @@ class Entry:
     about: str
 
     def load(self) -> Any:
-        """The agent's class."""
+        """The agent's or trainer's class."""
         module, name = self.entry_point.split(":")
         return getattr(importlib.import_module(f"{__package__}.{module}"), name)
 
-    def module(self) -> Any:
-        """The agent's module."""
-        return importlib.import_module(f"{__package__}.{self.entry_point.split(':')[0]}")
+    def config_class(self) -> type[Any]:
+        """The hyperparameters of a trained agent, a dataclass."""
+        module = importlib.import_module(f"{__package__}.{self.entry_point.split(':')[0]}")
+        return module.Config
 
 
 ENTRIES: tuple[Entry, ...] = (
     Entry("random", "core.agent:RandomAgent", "scripted", "legal actions, drawn uniformly"),
+    Entry("ucb1", "bandit.ucb1:UCB1", "scripted", "upper confidence bounds (Auer et al. 2002)"),
+    Entry(
+        "thompson",
+        "bandit.thompson:ThompsonSampling",
+        "scripted",
+        "draws from the posterior of arms",
+    ),
+    Entry("oracle", "llm.searchers:OracleSearcher", "scripted", "follows the evidence chain"),
+    Entry("guesser", "llm.searchers:GuesserSearcher", "scripted", "answers without searching"),
+    Entry("astar", "planning.astar:AStarAgent", "planner", "A* with the environment's heuristic"),
+    Entry(
+        "two_opt",
+        "combinatorial.two_opt:TwoOptAgent",
+        "planner",
+        "nearest neighbour, then 2-opt (TSP)",
+    ),
+    Entry("novelty", "evolution.novelty:NoveltySearch", "trained", "novelty search (evolution)"),
 )
 
 
@@ -41,9 +62,10 @@ def entry(name: str) -> Entry:
     """The row of a name.
 
     Raises:
-        ValueError: there is none; the message lists those there are.
+        InvalidArgumentError: there is none; the message lists those there are.
     """
     for row in ENTRIES:
         if row.name == name:
             return row
-    raise ValueError(f"unknown agent {name!r}; there are {', '.join(r.name for r in ENTRIES)}")
+    known = ", ".join(row.name for row in ENTRIES)
+    raise InvalidArgumentError(f"unknown agent {name!r}; there are {known}")

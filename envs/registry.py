@@ -46,6 +46,27 @@ class Entry:
 
 ENTRIES: tuple[Entry, ...] = (
     Entry("spelunk/DoorKey-v0", "gridworld.door_key:DoorKey", "start", {"size": 5}),
+    Entry(
+        "spelunk/BernoulliBandit-v0",
+        "bandit.bernoulli:BernoulliBandit",
+        "dynamics",
+        {"means": [0.2, 0.8], "horizon": 20},
+    ),
+    Entry(
+        "spelunk/KnowledgeSearch-v0",
+        "textweb.knowledge_search:KnowledgeSearch",
+        "start",
+        {"actions": "text"},
+        HOST_FACES,
+    ),
+    Entry(
+        "spelunk/PointMaze-v0",
+        "gridworld.point_maze:PointMaze",
+        "none",
+        {"maze": "umaze", "reward": "sparse"},
+    ),
+    Entry("spelunk/SlidingTile-v0", "search.sliding_tile:SlidingTile", "start", {"size": 2}),
+    Entry("spelunk/TSP-v0", "combinatorial.tsp:TSP", "start", {"cities": 10}),
 )
 
 

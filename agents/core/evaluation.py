@@ -1,4 +1,4 @@
-"""Scores that can be trusted: fresh seeds, whole episodes, intervals, and a yardstick beside them."""
+"""Scores that can be trusted: fresh seeds, whole episodes, intervals, a yardstick beside them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +77,9 @@ def evaluate(
     with Progress(disable=not progress, transient=True) as bar:
         task = bar.add_task("evaluating", total=episodes)
         for size in batches:
-            env: Any = gymnasium.make_vec(id, num_envs=size, autoreset_mode="SAME_STEP", **env_kwargs)
+            env: Any = gymnasium.make_vec(
+                id, num_envs=size, autoreset_mode="SAME_STEP", **env_kwargs
+            )
             played = _play(agent, env, first, lambda n: bar.advance(task, n))
             env.close()
             returns.append(played[0])
@@ -89,7 +91,7 @@ def evaluate(
 
 
 def _play(agent: Agent, env: Any, seed: int, advance: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The return and length of each lane's first episode: later ones would favour short episodes."""
+    """Return and length of each lane's first episode: later ones would favour short episodes."""
     observations, infos = env.reset(seed=seed)
     agent.start(env, seed)
     returns, lengths = np.zeros(env.num_envs), np.zeros(env.num_envs, np.int64)

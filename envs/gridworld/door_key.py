@@ -36,7 +36,7 @@ class Params(NamedTuple):
 def reset(state, params):
     """A wall with a locked door splits the room; agent and key are left of it, the goal right."""
     size = params.size
-    state.size = size
+    state.side = size
     rooms.walled_room(state)
     state.grid[size - 2, size - 2] = GOAL_CELL
     split = 2 + rng.integer(state, size - 4)
@@ -110,12 +110,12 @@ class DoorKey(KernelEnv):
     `MiniGrid-DoorKey` (version 3.2).
 
     ## Observation Space
-    - `observation="egocentric"`: `Box(0, 10, (7, 7, 3), uint8)`. The 7×7 cells before the agent,
-      indexed [right, down], the agent in the middle of the last row, looking up. Each cell is
-      (object, colour, state). What walls and closed doors hide is unseen (0, 0, 0). In the agent's
+    - `observation="egocentric"`: `Box(0, [10, 5, 3], (7, 7, 3), uint8)`. The 7×7 cells before the
+      agent, indexed [right, down], the agent in the middle of the last row, looking up. Each cell
+      is (object, colour, state). What walls and closed doors hide is unseen (0, 0, 0). In the agent's
       own cell stands what it carries.
-    - `observation="full"`: `Box(0, 10, (capacity, capacity, 3), uint8)`. The whole grid indexed
-      [x, y]; the agent is (10, 0, direction).
+    - `observation="full"`: `Box(0, [10, 5, 3], (capacity, capacity, 3), uint8)`. The whole grid
+      indexed [x, y]; the agent is (10, 0, direction).
     - `observation="rgb"`: `Box(0, 255, (8 capacity, 8 capacity, 3), uint8)`. The whole grid in
       flat colours; the first pixel turns yellow while the key is carried.
 
@@ -177,21 +177,22 @@ class DoorKey(KernelEnv):
         if horizon < 1:
             raise InvalidArgumentError(f"horizon must be positive; got {horizon!r}")
         egocentric = rooms.observe_through_walls if see_through_walls else rooms.observe_egocentric
-        observers: dict[str, tuple[Any, tuple[int, ...], int]] = {
-            "egocentric": (egocentric, (VIEW, VIEW, 3), 10),
-            "full": (rooms.observe_full, (capacity, capacity, 3), 10),
-            "rgb": (observe_rgb, (capacity * _TILE, capacity * _TILE, 3), 255),
+        pixels = capacity * _TILE
+        observers: dict[str, tuple[Any, spaces.Box]] = {
+            "egocentric": (egocentric, rooms.cells_space(VIEW)),
+            "full": (rooms.observe_full, rooms.cells_space(capacity)),
+            "rgb": (observe_rgb, spaces.Box(0, 255, (pixels, pixels, 3), np.uint8)),
         }
         if observation not in observers:
             raise InvalidArgumentError(
                 f"observation must be one of {list(observers)}; got {observation!r}"
             )
-        observe, shape, top = observers[observation]
+        observe, observation_space = observers[observation]
         super().__init__(
             kernels=Kernels(reset, step, observe, goal=goal),
-            layout=StateLayout([("size", np.int16)], rooms.dynamic_fields(capacity)),
+            layout=StateLayout([("side", np.int16)], rooms.dynamic_fields(capacity)),
             params=Params(size, float(horizon)),
-            observation_space=spaces.Box(0, top, shape, np.uint8),
+            observation_space=observation_space,
             action_space=spaces.Discrete(7),
             max_episode_steps=horizon if max_episode_steps is None else max_episode_steps,
             render_mode=render_mode,

@@ -3,17 +3,18 @@
 A cell packs an object, its colour and its state into one `int16`; the three numbers are
 Minigrid's (Chevalier-Boisvert et al. 2023, "Minigrid & Miniworld"), so that observations of both
 suites are alike. Kernels here work on states with the fields `grid` (capacity, capacity) `i2`
-indexed [x, y], `size`, `x`, `y`, `direction` and `carrying`.
+indexed [x, y], `side`, `x`, `y`, `direction` and `carrying`.
 """
 
 import math
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import ArrayLike
 
 from ..kernel import InvalidArgumentError, kernel, rng
-from ..kernel.render import Canvas, Colour, PALETTE
+from ..kernel.render import PALETTE, Canvas, Colour
 from ..kernel.state import Field
 
 UNSEEN, EMPTY, WALL, FLOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA, AGENT = range(11)
@@ -58,13 +59,19 @@ def dynamic_fields(capacity: int) -> list[Field]:
     ]
 
 
+def cells_space(side: int) -> spaces.Box:
+    """The space of observations of `side` × `side` cells: (side, side, 3) `uint8`."""
+    top = np.broadcast_to(np.array([AGENT, GREY, 3], np.uint8), (side, side, 3))
+    return spaces.Box(np.zeros_like(top), top.copy(), dtype=np.uint8)
+
+
 # --- generation ---
 
 
 @kernel
 def walled_room(state):
     """Clear the grid, wall it in, and empty the agent's hands."""
-    size = int(state.size)
+    size = int(state.side)
     for x in range(state.grid.shape[0]):
         for y in range(state.grid.shape[1]):
             inside = 0 < x < size - 1 and 0 < y < size - 1
@@ -77,7 +84,7 @@ def random_empty_cell(state, width):
     """A uniformly drawn empty cell (x, y) among the first `width` columns."""
     while True:
         x = rng.integer(state, width)
-        y = rng.integer(state, int(state.size))
+        y = rng.integer(state, int(state.side))
         if state.grid[x, y] == EMPTY_CELL:
             return x, y
 
@@ -158,7 +165,7 @@ def observe_egocentric(state, params, obs):
 
     Cells behind walls and closed doors are UNSEEN. In the agent's own cell stands what it carries.
     """
-    last = int(state.size) - 1
+    last = int(state.side) - 1
     forward_x, forward_y = heading(state)
     obs[:] = 0
     seen = 1 << VIEW // 2  # one bit for each cell of the row
@@ -183,7 +190,7 @@ def observe_egocentric(state, params, obs):
 @kernel
 def observe_through_walls(state, params, obs):
     """`observe_egocentric` with nothing hidden."""
-    last = int(state.size) - 1
+    last = int(state.side) - 1
     forward_x, forward_y = heading(state)
     for ahead in range(VIEW):
         for i in range(VIEW):
@@ -222,7 +229,7 @@ def observe_full(state, params, obs):
     The agent's cell is (AGENT, RED, direction), as in Minigrid's fully observable view. Cells
     beyond the actual size are UNSEEN.
     """
-    size = int(state.size)
+    size = int(state.side)
     for x in range(obs.shape[0]):
         for y in range(obs.shape[1]):
             content = int(state.grid[x, y]) if x < size and y < size else UNSEEN
@@ -241,9 +248,9 @@ _ARROWS = ">v<^"
 def show(state: Any) -> str:
     """The grid as lines of text; `parse_layout` reads them back."""
     lines = []
-    for y in range(state["size"]):
+    for y in range(state["side"]):
         symbols = []
-        for x in range(state["size"]):
+        for x in range(state["side"]):
             obj, _, door = unpack(int(state["grid"][x, y]))
             here = (x, y) == (state["x"], state["y"])
             symbol = _DOOR_SYMBOLS[door] if obj == DOOR else _SYMBOLS[obj]
@@ -259,7 +266,7 @@ def load_layout(state: Any, layout: Any, colour: int) -> None:
     """Write a layout into a state: walls, objects and the agent, with empty hands.
 
     Args:
-        state: a record whose `size` is set.
+        state: a record whose `side` is set.
         layout: text as `show` prints it (one string, or a line each; coloured things take
             `colour`), or an integer array (size, size, 3) of objects, colours and states indexed
             [x, y], the agent in it as (AGENT, any, direction).
@@ -269,7 +276,7 @@ def load_layout(state: Any, layout: Any, colour: int) -> None:
         InvalidArgumentError: the layout is not of that form, of another size, or without exactly
             one agent inside closed walls.
     """
-    size = int(state["size"])
+    size = int(state["side"])
     cells = _text_cells(layout, size, colour) if _is_text(layout) else _array_cells(layout, size)
     agents = [place for place, c in cells.items() if c & 15 == AGENT]
     if len(agents) != 1:
@@ -318,9 +325,7 @@ def _array_cells(layout: ArrayLike, size: int) -> dict[tuple[int, int], int]:
     top = np.where(objects == AGENT, 4, np.where(objects == DOOR, 3, 1))
     if not (fits & (states >= 0) & (states < top)).all():
         raise InvalidArgumentError("the layout array holds an unknown object, colour or state")
-    return {
-        (x, y): cell(*(int(n) for n in array[x, y])) for x in range(size) for y in range(size)
-    }
+    return {(x, y): cell(*(int(n) for n in array[x, y])) for x in range(size) for y in range(size)}
 
 
 def view_of(state: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -357,7 +362,7 @@ def _place(ahead: int, right: int) -> str:
 
 def draw(state: Any, tile: int = 32) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """The whole grid as a picture, (size × tile, size × tile, 3) `uint8`."""
-    size = int(state["size"])
+    size = int(state["side"])
     canvas = Canvas(size * tile, size * tile, "paper")
     for x in range(size):
         for y in range(size):
@@ -381,7 +386,9 @@ def _draw_cell(
         width = t / 6 if door == OPEN else t
         canvas.rectangle(x, y, width, t, colour)
         if door != OPEN:
-            canvas.rectangle(x + t / 8, y + t / 8, t * 3 / 4, t * 3 / 4, "ink" if door == LOCKED else "paper")
+            canvas.rectangle(
+                x + t / 8, y + t / 8, t * 3 / 4, t * 3 / 4, "ink" if door == LOCKED else "paper"
+            )
             canvas.circle(x + t * 0.68, y + t / 2, t / 12, colour)
     elif obj == KEY:
         canvas.circle(x + t / 2, y + t * 0.3, t * 0.14, None, colour, t * 0.08)

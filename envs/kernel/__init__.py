@@ -12,12 +12,16 @@ from .errors import (
     UnsupportedFaceError,
 )
 from .face import Env, restore
+from .host import HostEnv, HostVectorEnv
 from .model import Model, Successors
+from .spaces import Unicode
 from .state import StateLayout
 from .vector import KernelVectorEnv
 
 __all__ = [
     "Env",
+    "HostEnv",
+    "HostVectorEnv",
     "InvalidActionError",
     "InvalidArgumentError",
     "KernelEnv",
@@ -27,6 +31,7 @@ __all__ = [
     "SpelunkError",
     "StateLayout",
     "Successors",
+    "Unicode",
     "UnparseableActionError",
     "UnsupportedFaceError",
     "kernel",

@@ -13,7 +13,6 @@ import os
 import sys
 import tempfile
 import types
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -121,7 +120,7 @@ def advance(state, action, params):
     state.step_count = state.step_count + 1
     reward, terminated = step_kernel(state, action, params)
     reward = np.float32(reward)
-    truncated = state.max_steps >= 0 and state.step_count >= state.max_steps
+    truncated = bool(state.max_steps >= 0 and state.step_count >= state.max_steps)
     state.episode_return = state.episode_return + float(reward)
     if terminated or truncated:
         state.done = 1
@@ -220,7 +219,7 @@ def key(states, out):
         out[i, 1] = mix64(b ^ a)
 '''
 
-_SUCCESSORS = '''
+_SUCCESSORS = """
 @lane
 def successors(states, params, children, cost, legal, terminated, mask):
     for i in range(len(states)):
@@ -235,7 +234,7 @@ def successors(states, params, children, cost, legal, terminated, mask):
                 reward, term, _ = advance(children[i, action], action, params)
                 cost[i, action] = -reward
                 terminated[i, action] = term
-'''
+"""
 
 
 def _write(
@@ -250,9 +249,7 @@ def _write(
         row = f"Observation({parts})"
     integer, masked = action_kind == "integer", kernels.legal is not None
     if masked:
-        illegal = (
-            "if actions[i] < 0 or actions[i] >= mask.shape[1] or mask[i, actions[i]] == 0:"
-        )
+        illegal = "if actions[i] < 0 or actions[i] >= mask.shape[1] or mask[i, actions[i]] == 0:"
     elif integer:
         illegal = "if actions[i] < 0 or actions[i] >= mask.shape[1]:"
     else:
@@ -404,7 +401,8 @@ def _import(name: str, source: str, globals_: dict[str, Any]) -> types.ModuleTyp
             file.write(source)
         os.replace(file.name, path)
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     module.__dict__.update(globals_)
     sys.modules[name] = module  # Numba looks a cached function's module up by its name.

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
-from numba import config
+from numba.core import config
+
+_SIMULATED = bool(config.ENABLE_CUDASIM)  # pyright: ignore[reportAttributeAccessIssue]
 
 #: True when kernels run as plain Python: `NUMBA_DISABLE_JIT=1`, or the CUDA simulator.
-PLAIN_PYTHON: bool = bool(config.DISABLE_JIT or config.ENABLE_CUDASIM)
+PLAIN_PYTHON: bool = (
+    _SIMULATED or bool(config.DISABLE_JIT)  # pyright: ignore[reportAttributeAccessIssue]
+)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -20,7 +24,7 @@ def kernel(function: Callable[..., Any]) -> Any:
 
     The function itself is returned in the CUDA simulator, which can only call plain Python.
     """
-    if config.ENABLE_CUDASIM:
+    if _SIMULATED:
         return function
     # "numpy": a division by zero gives inf or nan instead of an exception no batch could raise.
     return numba.njit(error_model="numpy")(function)

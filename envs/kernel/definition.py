@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import reprlib
 from collections import namedtuple
 from dataclasses import dataclass
 from typing import Any
@@ -11,32 +12,29 @@ from gymnasium import spaces
 
 from . import codegen
 from .errors import InvalidActionError, InvalidArgumentError
+from .spaces import Unicode
 from .state import StateLayout
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Definition:
-    """One environment, taken apart: kernels, state record, parameters and spaces.
+    """What all faces of an environment must know: state record, spaces and time limit.
 
     Args:
-        kernels: the dynamics.
         layout: the state record.
-        params: a named tuple of scalars and arrays, fixed for the life of the environment.
-        observation_space: a `Box` (or other array space), or a `Dict` of them.
-        action_space: `Discrete`, `MultiDiscrete`, `MultiBinary` or a 1-D `Box`.
+        observation_space: a `Box` (or other array space) or a `Unicode`, or a `Dict` of them.
+        action_space: `Discrete`, `MultiDiscrete`, `MultiBinary`, a 1-D `Box` or a `Unicode`.
         max_episode_steps: the time limit; −1 for none.
         metrics: state fields handed out in the infos under their own names.
-        stochastic: whether `step` draws random numbers.
+        masked: whether not every action is always legal.
     """
 
-    kernels: codegen.Kernels
     layout: StateLayout
-    params: Any
     observation_space: spaces.Space[Any]
     action_space: spaces.Space[Any]
     max_episode_steps: int
     metrics: tuple[str, ...] = ()
-    stochastic: bool = False
+    masked: bool = False
 
     def __post_init__(self) -> None:
         limit = self.max_episode_steps
@@ -65,42 +63,34 @@ class Definition:
         return dict(space.spaces) if isinstance(space, spaces.Dict) else None
 
     @functools.cached_property
-    def loops(self) -> Any:
-        """The compiled module (see `codegen`)."""
-        kind = "integer" if self.discrete else "row"
-        return codegen.load(self.kernels, self.layout, self._observation_type, kind)
-
-    @functools.cached_property
     def _observation_type(self) -> type[tuple[Any, ...]] | None:
         return None if self.parts is None else _observation_type(tuple(self.parts))
 
     def allocate_observations(self, n: int) -> Any:
-        """`n` observation rows: an array, or a named tuple of arrays."""
+        """`n` observation rows: an array (of objects for texts), or a named tuple of arrays."""
         if self.parts is None or self._observation_type is None:
-            space = self.observation_space
-            return np.zeros((n, *(space.shape or ())), space.dtype)
-        return self._observation_type(
-            *(np.zeros((n, *(s.shape or ())), s.dtype) for s in self.parts.values())
-        )
+            return _allocate(self.observation_space, n)
+        return self._observation_type(*(_allocate(s, n) for s in self.parts.values()))
 
     def allocate_mask(self, n: int) -> np.ndarray[Any, np.dtype[np.int8]]:
         """`n` mask rows; one row where every action is always legal."""
-        return np.ones((n if self.kernels.legal is not None else 1, self.n_actions), np.int8)
+        return np.ones((n if self.masked else 1, self.n_actions), np.int8)
 
     def allocate_actions(self, n: int) -> np.ndarray[Any, Any]:
         """A buffer for `n` actions, which keeps the loops to one compiled signature."""
-        if self.discrete:
-            return np.zeros(n, np.int64)
-        return np.zeros((n, *(self.action_space.shape or ())), self.action_space.dtype)
+        return np.zeros(n, np.int64) if self.discrete else _allocate(self.action_space, n)
 
     def read_actions(self, actions: Any, buffer: np.ndarray[Any, Any]) -> None:
         """Copy actions into a buffer; clip those of a `Box`.
 
         Raises:
             InvalidActionError: for a wrong shape, a fraction where an integer is wanted, or a
-                `MultiDiscrete` choice out of range. NaN and illegal integers are found later, by
-                the compiled loop.
+                `MultiDiscrete` choice out of range, or not a text of a `Unicode`. NaN and illegal
+                integers are found later (`first_illegal`).
         """
+        if isinstance(self.action_space, Unicode):
+            self._read_texts(actions, buffer)
+            return
         try:
             given = np.asarray(actions)
             if given.shape != buffer.shape:
@@ -120,23 +110,62 @@ class Definition:
             if wrong.any():
                 raise self.illegal_action(int(np.argmax(wrong)), buffer[np.argmax(wrong)], None)
 
+    def _read_texts(self, actions: Any, buffer: np.ndarray[Any, Any]) -> None:
+        fits = isinstance(actions, list | tuple | np.ndarray) and len(actions) == len(buffer)
+        if not fits:
+            raise InvalidActionError(f"the actions must be a sequence of {len(buffer)} texts")
+        for i, text in enumerate(actions):
+            if text not in self.action_space:
+                raise self.illegal_action(i, text, None)
+            buffer[i] = text
+
     def illegal_action(self, index: int, action: Any, mask: Any) -> InvalidActionError:
         """The error that names the environment, the action and what was allowed."""
         allowed = f"the action space is {self.action_space}"
-        if mask is not None and self.kernels.legal is not None:
+        if mask is not None and self.masked:
             legal = np.flatnonzero(mask)
             shown = ", ".join(map(str, legal[:20])) + (", …" if len(legal) > 20 else "")
             allowed = f"allowed were {shown}"
-        return InvalidActionError(f"environment {index}: action {action} is illegal; {allowed}")
+        name = action if isinstance(action, int | np.generic | np.ndarray) else reprlib.repr(action)
+        return InvalidActionError(f"environment {index}: action {name} is illegal; {allowed}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelDefinition(Definition):
+    """The definition of a compiled environment.
+
+    Args:
+        kernels: the dynamics.
+        params: a named tuple of scalars and arrays, fixed for the life of the environment.
+        stochastic: whether `step` draws random numbers.
+    """
+
+    kernels: codegen.Kernels
+    params: Any
+    stochastic: bool = False
+
+    @functools.cached_property
+    def loops(self) -> Any:
+        """The compiled module (see `codegen`)."""
+        kind = "integer" if self.discrete else "row"
+        return codegen.load(self.kernels, self.layout, self._observation_type, kind)
+
+
+def _allocate(space: spaces.Space[Any], n: int) -> np.ndarray[Any, Any]:
+    if isinstance(space, Unicode):
+        return np.full(n, "", object)
+    return np.zeros((n, *(space.shape or ())), space.dtype)
 
 
 @functools.cache
 def _observation_type(names: tuple[str, ...]) -> type[tuple[Any, ...]]:
     # Numba tells named tuples apart by class: one class for one set of names.
-    return namedtuple("Observation", names)  # noqa: PYI024
+    return namedtuple("Observation", names)
 
 
-def constructor_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def constructor_arguments(
+    cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
     """The arguments of a constructor call by name, as they were given.
 
     Raises:

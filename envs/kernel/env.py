@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 
 from .codegen import Kernels, bind
-from .definition import Definition
+from .definition import KernelDefinition
 from .errors import InvalidActionError, InvalidArgumentError
 from .face import Env, State
 from .model import Model
@@ -19,13 +19,15 @@ from .state import StateLayout
 class KernelEnv(Env):
     """A Gymnasium environment whose dynamics are kernels over one state record.
 
-    A subclass calls `super().__init__` with what its `Definition` takes; see also `Env`.
+    A subclass calls `super().__init__` with what its `KernelDefinition` takes; see also `Env`.
 
     Args:
         kernels, layout, params, observation_space, action_space, max_episode_steps, metrics,
-            stochastic: see `Definition`.
+            stochastic: see `KernelDefinition`.
         render_mode: `"rgb_array"`, `"ansi"` or None.
     """
+
+    definition: KernelDefinition
 
     def __init__(
         self,
@@ -41,7 +43,7 @@ class KernelEnv(Env):
         render_mode: str | None = None,
     ):
         super().__init__(render_mode)
-        self.definition = Definition(
+        self.definition = KernelDefinition(
             kernels=kernels,
             layout=layout,
             params=params,
@@ -49,17 +51,17 @@ class KernelEnv(Env):
             action_space=action_space,
             max_episode_steps=max_episode_steps,
             metrics=metrics,
+            masked=kernels.legal is not None,
             stochastic=stochastic,
         )
-        self.observation_space = observation_space
-        self.action_space = action_space
+        self.adopt_spaces()
         self._states = layout.empty(1)
         self._ended = True
         self._observations = self.definition.allocate_observations(1)
         self._row = None if isinstance(self._observations, tuple) else self._observations[0]
         self._mask = self.definition.allocate_mask(1)
         self._chosen = np.ones(1, bool)
-        self._masked = kernels.legal is not None
+        self._masked = self.definition.masked
         self._n_actions = self.definition.n_actions
         self._actions = self.definition.allocate_actions(1)
         self._step: Any = None
@@ -122,7 +124,7 @@ class KernelEnv(Env):
         """Go back to a snapshot, its random-number generator and time limit included."""
         if getattr(snapshot, "dtype", None) != self._states.dtype:
             raise InvalidArgumentError(
-                "the snapshot is not one of this environment's: its record has other fields or sizes"
+                "the snapshot is not this environment's: its record has other fields or sizes"
             )
         self._start()
         self._states[0] = snapshot

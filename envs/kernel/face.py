@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Self
 import gymnasium
 import numpy as np
 
-from .definition import constructor_arguments
+from .definition import Definition, constructor_arguments
 from .errors import InvalidArgumentError, UnparseableActionError
+from .spaces import LegalDiscrete
 
 State = Any  # one row of a record array
 
@@ -29,6 +30,9 @@ class Env(gymnasium.Env[Any, Any]):
     #: How `best_return` comes by its numbers, for the reference scores.
     best_source: ClassVar[str] = "the environment's own solver"
 
+    #: State record, spaces and time limit.
+    definition: Definition
+
     _arguments: dict[str, Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -43,6 +47,13 @@ class Env(gymnasium.Env[Any, Any]):
                 f"got {render_mode!r}"
             )
         self.render_mode = render_mode
+
+    def adopt_spaces(self) -> None:
+        """Take the spaces from `definition`; with a mask, samples of the actions are legal."""
+        self.observation_space = self.definition.observation_space
+        self.action_space = self.definition.action_space
+        if self.definition.masked:
+            self.action_space = LegalDiscrete(self.definition.n_actions, self.action_mask)
 
     # --- snapshots ---
 
@@ -74,8 +85,8 @@ class Env(gymnasium.Env[Any, Any]):
             "np_random": self._np_random,
             "np_random_seed": self._np_random_seed,
             "spec": self.spec,
-            "action_space": self.action_space,
-            "observation_space": self.observation_space,
+            "action_rng": self.action_space._np_random,
+            "observation_rng": self.observation_space._np_random,
         }
         return _rebuild, (type(self), self._arguments), kept
 
@@ -83,8 +94,8 @@ class Env(gymnasium.Env[Any, Any]):
         self._np_random = kept["np_random"]
         self._np_random_seed = kept["np_random_seed"]
         self.spec = kept["spec"]
-        self.action_space = kept["action_space"]
-        self.observation_space = kept["observation_space"]
+        self.action_space._np_random = kept["action_rng"]
+        self.observation_space._np_random = kept["observation_rng"]
         if kept["snapshot"] is not None:
             self.restore(kept["snapshot"])
 

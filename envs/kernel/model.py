@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .definition import Definition
+from .definition import KernelDefinition
 from .errors import InvalidArgumentError, UnsupportedFaceError
 from .rng import key_from_seed
 
-States = np.ndarray[Any, np.dtype[np.record]]
+States = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Model:
     Terminal states expand by the rules like any other. Time limits do not apply.
     """
 
-    def __init__(self, definition: Definition):
+    def __init__(self, definition: KernelDefinition):
         self.definition = definition
 
     @property

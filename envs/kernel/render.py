@@ -48,7 +48,12 @@ class Canvas:
         self._draw.rectangle([box[0], (box[1][0] - 1, box[1][1] - 1)], fill=_colour(fill))
 
     def circle(
-        self, x: float, y: float, radius: float, fill: str | Colour | None, outline: Any = None,
+        self,
+        x: float,
+        y: float,
+        radius: float,
+        fill: str | Colour | None,
+        outline: Any = None,
         width: float = 1,
     ) -> None:
         """A disc around (x, y), filled or outlined."""
@@ -69,7 +74,12 @@ class Canvas:
         self._draw.line(_scale(points), fill=_colour(fill), width=width, joint="curve")
 
     def text(
-        self, x: float, y: float, words: str, fill: str | Colour, size: float = 12,
+        self,
+        x: float,
+        y: float,
+        words: str,
+        fill: str | Colour,
+        size: float = 12,
         anchor: str = "mm",
     ) -> None:
         """Words at (x, y); `anchor` as Pillow names it, "mm" for centred, "la" for top left."""

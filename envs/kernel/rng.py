@@ -33,7 +33,7 @@ def draw_key(generator: np.random.Generator) -> np.uint64:
 
 @kernel
 def mix64(x):
-    """SplitMix64's finaliser: a bijection of 64-bit words in which every bit affects every other."""
+    """SplitMix64's finaliser: a bijection of words in which every bit affects every other."""
     x = (x ^ (x >> _30)) * _MIX_1
     x = (x ^ (x >> _27)) * _MIX_2
     return x ^ (x >> _31)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import InvalidArgumentError
+
 #: A field: `(name, type)` or `(name, type, shape)`, as NumPy writes them.
 Field = tuple[str, Any] | tuple[str, Any, tuple[int, ...]]
 
@@ -35,17 +37,25 @@ class StateLayout:
     instance: Sequence[Field]
     dynamic: Sequence[Field]
 
+    def __post_init__(self) -> None:
+        # Without compilation, `state.size` would be NumPy's attribute rather than the field.
+        taken = [field[0] for field in self.fields if hasattr(np.record, field[0])]
+        if taken:
+            raise InvalidArgumentError(
+                f"state fields must not be called {taken}: records have them"
+            )
+
     @property
     def fields(self) -> tuple[Field, ...]:
         """The fields that identify a state, instance first."""
         return (*self.instance, *self.dynamic)
 
     @property
-    def dtype(self) -> np.dtype[np.record]:
+    def dtype(self) -> np.dtype[Any]:
         """The aligned record type; batches are arrays of it and a snapshot is a copy of a row."""
         return np.dtype((np.record, np.dtype([*self.fields, *BOOKKEEPING], align=True)))
 
-    def empty(self, n: int) -> np.ndarray[Any, np.dtype[np.record]]:
+    def empty(self, n: int) -> np.ndarray[Any, Any]:
         """`n` records of zeros, without a time limit."""
         states = np.zeros(n, self.dtype)
         states["max_steps"] = -1

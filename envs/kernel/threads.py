@@ -10,7 +10,7 @@ import importlib
 import os
 import threading
 
-import numba
+from numba.core import config
 
 #: Below this many environments one thread is faster than waking others.
 MIN_BATCH = 512
@@ -36,7 +36,8 @@ def threads_for(num_envs: int, wanted: int | None) -> int:
         num_envs: the size of the batch.
         wanted: the number asked for; None for as many as pay off.
     """
-    most = min(wanted or numba.config.NUMBA_NUM_THREADS, numba.config.NUMBA_NUM_THREADS)
+    available: int = config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
+    most = min(wanted or available, available)
     if most == 1 or (wanted is None and num_envs < MIN_BATCH):
         return 1
     if os.getpid() != _home or threading.current_thread() is not threading.main_thread():

@@ -1,313 +1,64 @@
 """`KernelVectorEnv`: thousands of environments in one compiled call."""
 
-from collections.abc import Mapping, Sequence
+import functools
 from typing import Any
 
-import gymnasium
 import numba
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
 
 from . import codegen
-from .definition import constructor_arguments
-from .env import KernelEnv
-from .errors import InvalidArgumentError, UnsupportedFaceError
-from .recycler import Recycler
-from .rng import draw_key, key_from_seed
+from .batch import BatchEnv
+from .definition import KernelDefinition
 from .threads import threads_for
 
-_MODES = {
-    AutoresetMode.NEXT_STEP: codegen.NEXT_STEP,
-    AutoresetMode.SAME_STEP: codegen.SAME_STEP,
-    AutoresetMode.DISABLED: codegen.DISABLED,
-}
 
+class KernelVectorEnv(BatchEnv):
+    """A batch of one compiled environment, stepped by one loop; see `BatchEnv`."""
 
-class KernelVectorEnv(VectorEnv[Any, Any, Any]):
-    """A batch of one environment, stepped by one compiled loop over contiguous records.
+    definition: KernelDefinition
 
-    Lane i, reset with seed s, plays exactly what the single environment plays at seed s + i.
+    @functools.cached_property
+    def _bound(self) -> dict[str, Any]:
+        """Machine code by the name of its loop."""
+        return {}
 
-    Infos hold whole arrays: `action_mask` (n, actions) `int8` where not every action is legal, and
-    the environment's metrics. When episodes end, `episode` holds their returns `r` and lengths
-    `l`, and in same-step mode `final_obs` and `final_info` what the last step of each showed. As
-    Gymnasium has it, the boolean array under `_name` says which lanes an entry speaks of.
+    @property
+    def threads(self) -> int:
+        return threads_for(self.num_envs, self.num_threads)
 
-    Args:
-        env_class: the single environment's class.
-        num_envs: the number of environments.
-        autoreset_mode: an `AutoresetMode` or its name.
-        num_threads: threads of the compiled loop; None for as many as pay off.
-        copy: whether each step returns fresh arrays. Without copies, observations, rewards, flags
-            and masks are buffers that the next step overwrites.
-        device: `"cpu"`.
-        kwargs: the environment's own arguments.
-
-    Raises:
-        InvalidArgumentError: for wrong arguments, here and in `reset`.
-    """
-
-    def __init__(
-        self,
-        env_class: type[KernelEnv],
-        num_envs: int = 1,
-        *,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        num_threads: int | None = None,
-        copy: bool = True,
-        device: str = "cpu",
-        **kwargs: Any,
-    ):
-        if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
-            raise InvalidArgumentError(f"num_envs must be a positive integer; got {num_envs!r}")
-        if num_threads is not None and num_threads < 1:
-            raise InvalidArgumentError(f"num_threads must be positive; got {num_threads!r}")
-        if device != "cpu":
-            raise UnsupportedFaceError(f'device must be "cpu"; got {device!r}')
-        #: The environment that the lanes are copies of; it draws and describes their states.
-        self.prototype = env_class(**constructor_arguments(env_class, (), kwargs))
-        self.autoreset_mode = _read_mode(autoreset_mode)
-        self._mode = _MODES[self.autoreset_mode]
-        self.metadata = {**env_class.metadata, "autoreset_mode": self.autoreset_mode}
-        self.num_envs = num_envs
-        self.num_threads = num_threads
-        self.render_mode = self.prototype.render_mode
-        self.definition = d = self.prototype.definition
-        self.single_observation_space = d.observation_space
-        self.single_action_space = d.action_space
-        self.observation_space = batch_space(d.observation_space, num_envs)
-        self.action_space = batch_space(d.action_space, num_envs)
-        self._copy = copy
-        self._masked = d.kernels.legal is not None
-        self._started = False
-        self._recyclers: dict[int, Recycler] = {}
-        self._bound: dict[str, Any] = {}
-        self.states = d.layout.empty(num_envs)
-        self._actions = d.allocate_actions(num_envs)
-        self._observations = d.allocate_observations(num_envs)
-        self._mask = d.allocate_mask(num_envs)
-        self._rewards = np.zeros(num_envs, np.float32)
-        self._terminated = np.zeros(num_envs, bool)
-        self._truncated = np.zeros(num_envs, bool)
-        self._every = np.ones(num_envs, bool)
-        self._every.flags.writeable = False
-        same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
-        self._final_states = d.layout.empty(num_envs)
-        self._final_observations = d.allocate_observations(num_envs if same_step else 1)
-        self._final_mask = d.allocate_mask(num_envs if same_step else 1)
-
-    # --- Gymnasium ---
-
-    def reset(
-        self,
-        *,
-        seed: int | Sequence[int | None] | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> tuple[Any, dict[str, Any]]:
-        """Start episodes in all lanes, or in those that `options["reset_mask"]` names.
-
-        Args:
-            seed: lane i gets `seed + i`; a sequence sets them one by one. Without a seed the lanes
-                go on from their own random-number states.
-            options: `reset_mask`, an (n,) `bool` array with at least one True, and the options of
-                the single environment, which then hold for every lane that is reset.
-        """
-        options = dict(options or {})
-        chosen = self._read_reset_mask(options.pop("reset_mask", None))
-        options = self.prototype.check_options(options)
-        self._seed(seed, chosen)
-        self._started = True
+    def _begin(self, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
         d = self.definition
-        self.states["max_steps"][chosen] = d.max_episode_steps
         d.loops.reset_batch(self.states, chosen, d.params, self._observations, self._mask)
-        if options:
-            for i in np.flatnonzero(chosen):
-                self.prototype.apply_options(self.states[i], options)
-            self._look()
-        return self._hand_out(self._observations), self._info()
 
-    def step(
-        self, actions: Any
-    ) -> tuple[Any, np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any], dict[str, Any]]:
-        """Advance every lane; see the class for the infos.
+    def _first_illegal(self) -> int:
+        return self._call("first_illegal", self.states, self._actions, self._mask, self._mode)
 
-        Raises:
-            InvalidActionError: names the first lane whose action is illegal; no lane was stepped.
-            gymnasium.error.ResetNeeded: `reset` was not called, or a lane has ended and resets are
-                disabled.
-        """
-        d, mode = self.definition, self._mode
-        if not self._started:
-            raise gymnasium.error.ResetNeeded("call reset() before step()")
-        if mode == codegen.DISABLED and self.states["done"].any():
-            ended = np.flatnonzero(self.states["done"])
-            raise gymnasium.error.ResetNeeded(
-                f"the episodes of environments {ended[:20].tolist()} have ended: reset them with "
-                'reset(options={"reset_mask": …})'
-            )
-        d.read_actions(actions, self._actions)
-        bad = self._call("first_illegal", self.states, self._actions, self._mask, mode)
-        if bad >= 0:
-            raise d.illegal_action(bad, self._actions[bad], self._mask[bad % len(self._mask)])
-        threads = threads_for(self.num_envs, self.num_threads)
+    def _advance(self) -> None:
+        threads = self.threads
         if threads > 1:
             numba.set_num_threads(threads)
         self._call(
             "step_parallel" if threads > 1 else "step_batch",
             self.states,
             self._actions,
-            d.params,
-            mode,
+            self.definition.params,
+            self._mode,
             self._observations,
             self._mask,
             self._rewards,
             self._terminated,
             self._truncated,
-            self._final_states,
+            self.final_states,
             self._final_observations,
             self._final_mask,
         )
-        infos = self._info()
-        ended = self._terminated | self._truncated
-        if ended.any():
-            self._add_endings(infos, ended)
-        return (
-            self._hand_out(self._observations),
-            self._hand_out(self._rewards),
-            self._hand_out(self._terminated),
-            self._hand_out(self._truncated),
-            infos,
-        )
 
-    def render(self) -> tuple[Any, ...]:
-        """What `render_mode` shows of every lane."""
-        if self.render_mode is None:
-            raise InvalidArgumentError('give render_mode="rgb_array" or "ansi" to render')
-        rgb = self.render_mode == "rgb_array"
-        draw = self.prototype.draw_state if rgb else self.prototype.show_state
-        return tuple(draw(state) for state in self.states)
-
-    # --- the other faces, a lane at a time ---
-
-    def snapshot(self) -> np.ndarray[Any, np.dtype[np.record]]:
-        """A copy of all state records, (n,)."""
-        return self.states.copy()
-
-    def restore(self, snapshot: np.ndarray[Any, np.dtype[np.record]]) -> None:
-        """Go back to a snapshot of all lanes."""
-        if snapshot.shape != self.states.shape or snapshot.dtype != self.states.dtype:
-            raise InvalidArgumentError("the snapshot has other lanes or fields than this batch")
-        self.states[...] = snapshot
-        self._started = True
-        self._look()
-
-    def describe(self, lane: int) -> str:
-        """The present state of one lane in words."""
-        return self.prototype.describe_state(self.states[lane])
-
-    @property
-    def action_mask(self) -> np.ndarray[Any, np.dtype[np.int8]] | None:
-        """The legal actions now, (n, actions) `int8`; None where every action is always legal."""
-        return self._hand_out(self._mask) if self._masked else None
-
-    def sample_actions(self, rng: np.random.Generator) -> Any:
-        """A legal action for every lane, drawn uniformly."""
-        if self._masked:
-            scores = rng.random(self._mask.shape) * self._mask
-            return scores.argmax(axis=1)
-        if self.definition.discrete:
-            return rng.integers(self.definition.n_actions, size=self.num_envs)
-        self.action_space.seed(int(rng.integers(2**31)))
-        return self.action_space.sample()
-
-    # --- internal ---
-
-    def _read_reset_mask(self, mask: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        if mask is None:
-            return np.ones(self.num_envs, bool)
-        mask = np.asarray(mask)
-        if mask.dtype != bool or mask.shape != (self.num_envs,) or not mask.any():
-            raise InvalidArgumentError(
-                f"reset_mask must be a bool array of shape ({self.num_envs},) with at least one "
-                f"True; got dtype {mask.dtype}, shape {mask.shape}"
-            )
-        if not self._started and not mask.all():
-            raise InvalidArgumentError("the first reset must be of all environments")
-        return mask
-
-    def _seed(self, seed: Any, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
-        if seed is None and self._started:
-            return
-        if seed is None:
-            seeds: Sequence[int | None] = [None] * self.num_envs
-        elif isinstance(seed, int | np.integer):
-            self._np_random, self._np_random_seed = gymnasium.utils.seeding.np_random(int(seed))
-            seeds = range(int(seed), int(seed) + self.num_envs)
-        elif len(seed) == self.num_envs:
-            seeds = seed
-        else:
-            raise InvalidArgumentError(
-                f"seed has {len(seed)} entries for {self.num_envs} environments"
-            )
-        for i in np.flatnonzero(chosen):
-            s = seeds[i]
-            if s is not None:
-                self.states["rng"][i] = key_from_seed(s)
-            elif not self._started:
-                self.states["rng"][i] = draw_key(self.np_random)
+    def _look(self) -> None:
+        d = self.definition
+        d.loops.view_batch(self.states, d.params, self._observations, self._mask)
 
     def _call(self, loop: str, *arguments: Any) -> Any:
         """Run a compiled loop over this batch's own buffers, whose types never change."""
         if loop not in self._bound:
             self._bound[loop] = codegen.bind(getattr(self.definition.loops, loop), *arguments)
         return self._bound[loop](*arguments)
-
-    def _look(self) -> None:
-        d = self.definition
-        d.loops.view_batch(self.states, d.params, self._observations, self._mask)
-
-    def _hand_out(self, values: Any) -> Any:
-        """Copies of whole-batch arrays, or the arrays themselves; a dict of a named tuple."""
-        if isinstance(values, tuple):
-            parts = values._asdict()  # pyright: ignore[reportAttributeAccessIssue]
-            return {name: self._hand_out(part) for name, part in parts.items()}
-        if not self._copy:
-            return values
-        return self._recyclers.setdefault(id(values), Recycler()).copy(values)
-
-    def _info(self) -> dict[str, Any]:
-        infos: dict[str, Any] = {}
-        if self._masked:
-            infos["action_mask"] = self._hand_out(self._mask)
-            infos["_action_mask"] = self._every
-        for name in self.definition.metrics:
-            infos[name] = self.states[name].copy()
-            infos[f"_{name}"] = self._every
-        return infos
-
-    def _add_endings(self, infos: dict[str, Any], ended: np.ndarray[Any, Any]) -> None:
-        final = self._final_states
-        infos["episode"] = {
-            "r": np.where(ended, final["episode_return"], 0.0),
-            "l": np.where(ended, final["step_count"], 0),
-        }
-        infos["_episode"] = ended
-        if self._mode == codegen.SAME_STEP:
-            infos["final_obs"] = self._hand_out(self._final_observations)
-            infos["_final_obs"] = ended
-            entries = {name: final[name].copy() for name in self.definition.metrics}
-            if self._masked:
-                entries["action_mask"] = self._hand_out(self._final_mask)
-            infos["final_info"] = entries | {f"_{name}": ended for name in entries}
-            infos["_final_info"] = ended
-
-
-def _read_mode(mode: AutoresetMode | str) -> AutoresetMode:
-    wanted = mode.value if isinstance(mode, AutoresetMode) else str(mode)
-    for member in AutoresetMode:
-        if wanted.replace("_", "").replace("-", "").lower() == member.value.lower():
-            return member
-    raise InvalidArgumentError(
-        f"autoreset_mode must be one of {[m.name for m in AutoresetMode]}; got {mode!r}"
-    )

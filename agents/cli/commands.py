@@ -1,0 +1,334 @@
+"""The subcommands of `spelunk`, a method each; their docstrings are the help texts."""
+
+import dataclasses
+import inspect
+import json
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import gymnasium
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from ...envs import registry as env_registry
+from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
+from ...envs.reference import reference
+from .. import registry
+from .overrides import read_dataclass, read_env_arguments
+
+Positional = tyro.conf.Positional
+Json = Annotated[bool, tyro.conf.arg(name="json", help="Print one JSON value on the last line.")]
+Device = Literal["cpu", "cuda", "auto"]
+
+
+class Commands:
+    """What the command line can do.
+
+    Args:
+        env_arguments: the words after `--env.`, as `--name value`.
+        agent_arguments: those after `--agent.`.
+    """
+
+    def __init__(self, env_arguments: list[str], agent_arguments: list[str]):
+        self._env_arguments = env_arguments
+        self._agent_arguments = agent_arguments
+        self._console = Console(highlight=False)
+
+    def list(self, as_json: Json = False) -> None:
+        """List the environments, or with --json their families, faces and reference scores."""
+        rows = []
+        for row in env_registry.ENTRIES:
+            score = reference(row.id)
+            rows.append(
+                {
+                    "id": row.id,
+                    "family": row.family,
+                    "faces": [*row.faces],
+                    "randomness": row.randomness,
+                    "reference": dataclasses.asdict(score),
+                }
+            )
+        self._table(
+            ("environment", "family", "random policy", "best known", "random is"),
+            [
+                (r["id"], r["family"], _number(r["reference"]["random"]),
+                 _number(r["reference"]["best"]), r["randomness"])
+                for r in rows
+            ],
+        )  # fmt: skip
+        self._table(
+            ("agent", "kind", "about"), [(r.name, r.kind, r.about) for r in registry.ENTRIES]
+        )
+        self._json(as_json, rows)
+
+    def info(self, env_id: Positional[str], as_json: Json = False) -> None:
+        """Show an environment's page: what it is, its spaces, arguments and reference scores.
+
+        Args:
+            env_id: The environment's id, as `spelunk list` shows it.
+        """
+        row, kwargs = self._environment(env_id)
+        env = gymnasium.make(env_id, **kwargs).unwrapped
+        cls = type(env)
+        arguments = {
+            name: None if p.default is inspect.Parameter.empty else p.default
+            for name, p in inspect.signature(cls.__init__).parameters.items()
+            if name != "self"
+        }
+        score = reference(env_id, **kwargs)
+        self._console.print(f"[bold]{env_id}[/bold]  ({row.family})\n")
+        self._console.print(inspect.getdoc(cls), markup=False)
+        self._table(("argument", "default"), [(k, repr(v)) for k, v in arguments.items()])
+        self._console.print(f"observation space  {env.observation_space}", markup=False)
+        self._console.print(f"action space       {env.action_space}", markup=False)
+        self._console.print(f"random policy      {score.random:.4g}")
+        self._console.print(f"best known         {_number(score.best)} ({score.source})")
+        self._json(
+            as_json,
+            {
+                "id": env_id,
+                "family": row.family,
+                "faces": [*row.faces],
+                "randomness": row.randomness,
+                "arguments": arguments,
+                "observation_space": str(env.observation_space),
+                "action_space": str(env.action_space),
+                "reference": dataclasses.asdict(score),
+            },
+        )
+
+    def play(
+        self,
+        env_id: Positional[str],
+        agent: str = "human",
+        seed: int = 0,
+        delay: float = 0.15,
+        as_json: Json = False,
+    ) -> None:
+        """Watch an agent in the terminal, or drive it yourself.
+
+        Args:
+            env_id: The environment's id.
+            agent: An agent's name, a run folder, or `human` to type the actions yourself.
+            seed: Of the episode.
+            delay: Seconds between two steps of an agent.
+        """
+        from .play import play
+
+        _, kwargs = self._environment(env_id)
+        player = None if agent == "human" else self._agent(agent)[0]
+        self._json(as_json, play(env_id, kwargs, player, seed, delay))
+
+    def train(
+        self,
+        agent: Positional[str],
+        env_id: Positional[str] = "",
+        total_steps: int = 1_000_000,
+        num_envs: int | None = None,
+        seed: int = 0,
+        device: Device = "auto",
+        out: Path | None = None,
+        resume: Path | None = None,
+        gif: bool = False,
+        as_json: Json = False,
+    ) -> None:
+        """Train an agent into a run folder: log, checkpoint, learning curve and summary.
+
+        Args:
+            agent: The agent's name, as `spelunk list` shows it; or `run` together with --resume.
+            env_id: The environment's id.
+            total_steps: Environment steps to train for.
+            num_envs: Environments side by side; as many as suit the agent where not given.
+            seed: Of everything random.
+            device: Where networks are trained; `auto` takes a GPU where there is one.
+            out: The run folder; runs/AGENT-ENVIRONMENT-sSEED where not given.
+            resume: A run folder to go on with; all else is then read from it.
+            gif: Also record the trained agent, as agent.gif.
+        """
+        from ..core.run import RunConfig, load_agent, train
+        from ..core.trainer import Task
+
+        if resume is not None:
+            run, out = RunConfig.read(resume), resume
+        else:
+            row = registry.entry(agent)
+            if row.kind != "trained":
+                raise InvalidArgumentError(f"{agent} is a {row.kind} agent: nothing to train")
+            env_row, kwargs = self._environment(env_id)
+            lanes = num_envs or row.load().default_num_envs
+            task = Task(env_id, total_steps, lanes, kwargs, seed, _device(device))
+            config = read_dataclass(
+                row.config_class(), self._agent_arguments, f"--agent.<argument> of {agent}"
+            )
+            run = RunConfig(agent, task, dataclasses.asdict(config))
+            out = out or Path("runs") / f"{agent}-{env_row.name}-s{seed}"
+        summary = train(run, out, resume=resume is not None)
+        if gif and not summary.get("interrupted"):
+            from ..core.recording import record
+
+            record(
+                load_agent(out)[0], run.task.env_id, out / "agent.gif", seed=2**41,
+                **run.task.env_kwargs,
+            )  # fmt: skip
+        self._figures(summary)
+        if summary.get("interrupted"):
+            self._console.print(f"interrupted; go on with: spelunk train run --resume {out}")
+        else:
+            self._console.print(f"written to {out}/")
+        self._json(as_json, summary)
+        if summary.get("interrupted"):
+            sys.exit(130)
+
+    def eval(
+        self,
+        agent: Positional[str],
+        env_id: Positional[str] = "",
+        episodes: int = 256,
+        seed: int = 0,
+        as_json: Json = False,
+    ) -> None:
+        """Evaluate a run folder, or an agent that needs no training, on fresh seeds.
+
+        Args:
+            agent: A run folder, or an agent's name.
+            env_id: The environment's id; that of the training where a run folder is given alone.
+            episodes: How many episodes to play.
+            seed: Evaluations with different seeds share no episode.
+        """
+        from ..core.evaluation import evaluate
+        from ..core.run import versions
+
+        if episodes < 2:
+            raise InvalidArgumentError(f"episodes must be at least 2; got {episodes}")
+        player, run = self._agent(agent)
+        if run is not None and not env_id:
+            env_id, kwargs = run.task.env_id, run.task.env_kwargs
+        else:
+            _, kwargs = self._environment(env_id)
+        start = time.perf_counter()
+        score = evaluate(player, env_id, episodes=episodes, seed=seed, progress=True, **kwargs)
+        seconds = time.perf_counter() - start
+        summary = {
+            "agent": run.agent if run else agent,
+            "env_id": env_id,
+            "env_kwargs": kwargs,
+            "seed": seed,
+            "env_steps": int(score.lengths.sum()),
+            "steps_per_second": float(score.lengths.sum() / seconds),
+            "wall_seconds": seconds,
+            **score.summary(),
+            "versions": versions(),
+        }
+        self._figures(summary)
+        self._json(as_json, summary)
+
+    def solve(
+        self,
+        planner: Positional[str],
+        env_id: Positional[str],
+        seed: int = 0,
+        as_json: Json = False,
+    ) -> None:
+        """Solve one instance with a planner and print the plan.
+
+        Args:
+            planner: The planner's name, as `spelunk list` shows it.
+            env_id: The environment's id.
+            seed: Of the instance.
+        """
+        row = registry.entry(planner)
+        if row.kind != "planner":
+            raise InvalidArgumentError(f"{planner} is a {row.kind} agent, not a planner")
+        _, kwargs = self._environment(env_id)
+        from .solve import solve
+
+        solution = solve(row.load(), env_id, kwargs, seed)
+        self._figures({k: v for k, v in solution.items() if k != "plan"})
+        for number, words in enumerate(solution["plan"], 1):
+            self._console.print(f"{number:4d}  {words}", markup=False)
+        self._json(as_json, solution)
+
+    def bench(
+        self,
+        what: Positional[Literal["throughput"]],
+        env_id: Positional[str],
+        num_envs: int = 4096,
+        threads: int | None = None,
+        seconds: float = 2.0,
+        as_json: Json = False,
+    ) -> None:
+        """Measure how many steps a second an environment makes under random actions.
+
+        Args:
+            what: What to measure.
+            env_id: The environment's id.
+            num_envs: Environments side by side.
+            threads: Threads of the compiled loop; as many as pay off where not given.
+            seconds: How long to measure, in each of five repeats.
+        """
+        from .bench import throughput
+
+        _, kwargs = self._environment(env_id)
+        figures = throughput(env_id, kwargs, num_envs, threads, seconds)
+        self._figures(figures)
+        self._json(as_json, figures)
+
+    # --- shared ---
+
+    def _environment(self, env_id: str) -> tuple[env_registry.Entry, dict[str, Any]]:
+        row = env_registry.entry(env_id)
+        return row, read_env_arguments(row.load(), self._env_arguments)
+
+    def _agent(self, name: str) -> tuple[Any, Any]:
+        """An agent from its name or its run folder; the run is None for a name."""
+        from ..core.run import RunError, load_agent
+
+        if any(row.name == name for row in registry.ENTRIES):
+            row = registry.entry(name)
+            if row.kind == "trained":
+                raise RunError(f"{name} must be trained first: name its run folder instead")
+            return row.load()(), None
+        if not Path(name).exists():
+            known = ", ".join(row.name for row in registry.ENTRIES)
+            raise RunError(f"{name!r} is neither a run folder nor one of the agents {known}")
+        return load_agent(Path(name))
+
+    def _table(self, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+        table = Table(*head, box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*row)
+        self._console.print(table)
+        self._console.print()
+
+    def _figures(self, figures: dict[str, Any]) -> None:
+        shown = {k: v for k, v in figures.items() if k != "versions"}
+        self._table(("", ""), [(k.replace("_", " "), _number(v)) for k, v in shown.items()])
+
+    def _json(self, wanted: bool, value: Any) -> None:
+        if wanted:
+            print(json.dumps(value, default=_plain))
+
+
+def _device(device: Device) -> str:
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UnsupportedFaceError("device cuda: torch finds no GPU here; use cpu or auto")
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return "–" if value is None else str(value)
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)

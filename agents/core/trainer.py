@@ -1,0 +1,73 @@
+"""`Trainer`: what every learning algorithm offers the code that runs, logs and resumes it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .agent import Agent
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be learned, and with what means.
+
+    Attributes:
+        env_id: the environment.
+        env_kwargs: its arguments.
+        total_steps: environment steps to train for.
+        num_envs: environments stepped side by side.
+        seed: of everything random.
+        device: `"cpu"` or `"cuda"`, where networks are trained.
+    """
+
+    env_id: str
+    total_steps: int
+    num_envs: int
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    device: str = "cpu"
+
+
+class Trainer(ABC):
+    """A learning algorithm, advanced one update at a time.
+
+    A subclass is constructed as `Trainer(task, config)`; its module has a dataclass `Config` with
+    the hyperparameters, all with defaults.
+    """
+
+    #: The number of environments that suits the algorithm.
+    default_num_envs: ClassVar[int] = 64
+
+    #: Environment steps taken so far.
+    env_steps: int = 0
+
+    def __init__(self, task: Task, config: Any) -> None:
+        self.task = task
+        self.config = config
+
+    @abstractmethod
+    def step(self) -> dict[str, float]:
+        """One update: gather experience, learn from it, and return metrics to log.
+
+        Metrics are means over the update; `return_mean` and `length_mean`, of the episodes that
+        ended in it, are left out where none did.
+        """
+
+    @abstractmethod
+    def state(self) -> tuple[Arrays, dict[str, Any]]:
+        """Everything a later `load_state` needs to go on bit for bit: arrays, and plain JSON data.
+
+        Both include the environments' states and every random-number generator.
+        """
+
+    @abstractmethod
+    def load_state(self, arrays: Arrays, meta: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+
+    @abstractmethod
+    def agent(self) -> Agent:
+        """The agent as learned so far, sharing the trainer's parameters."""

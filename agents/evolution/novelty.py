@@ -1,0 +1,251 @@
+"""Novelty search: evolution towards behaviour that has not been seen, whatever the reward says.
+
+Lehman & Stanley 2011, "Abandoning objectives: evolution through the search for novelty alone". Here
+it evolves the weights of small perceptrons of fixed shape by truncation selection and Gaussian
+mutation, as in Such et al. 2017, "Deep neuroevolution"; each generation sends a random sample of
+its behaviours to the archive (Gomes, Mariano & Christensen 2015, "Devising effective novelty
+search algorithms"). The same loop with another score is the search for fitness.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+from ...envs.kernel import InvalidArgumentError, UnsupportedFaceError
+from ..core.agent import Agent
+from ..core.checkpoint import pack_records, unpack_records
+from ..core.trainer import Arrays, Task, Trainer
+from .archive import Archive, novelty
+
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Hyperparameters of novelty search. The population has one individual an environment."""
+
+    objective: Literal["novelty", "fitness"] = "novelty"
+    """What selection looks at: the novelty of an individual's behaviour, or its return."""
+    descriptor: tuple[str, ...] = ("x", "y")
+    """The metrics of the environment whose values at the end of the episode are the behaviour."""
+    neighbours: int = 15
+    """How many nearest behaviours novelty is measured against."""
+    archived: int = 6
+    """Behaviours of each generation, drawn at random, that enter the archive."""
+    selected: float = 0.2
+    """The part of the population that has offspring."""
+    elites: int = 1
+    """Individuals of the highest score that live on unchanged."""
+    mutation: float = 0.1
+    """Standard deviation of the Gaussian noise added to every weight of a child."""
+    hidden: tuple[int, ...] = (16,)
+    """Widths of the policies' hidden layers."""
+
+
+class Perceptrons:
+    """Tanh perceptrons of one shape, each a row of weights; evaluates many at once.
+
+    Args:
+        observation_space: a `Box`, whose numbers are best about as large as 1.
+        action_space: a bounded `Box`, which the outputs are squashed into, or `Discrete`, where
+            the highest output of a legal action wins.
+        hidden: widths of the hidden layers.
+
+    Raises:
+        UnsupportedFaceError: the spaces are of other kinds.
+    """
+
+    def __init__(
+        self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any],
+        hidden: tuple[int, ...],
+    ):  # fmt: skip
+        if not isinstance(observation_space, spaces.Box):
+            raise UnsupportedFaceError(f"no perceptron reads observations of {observation_space}")
+        if isinstance(action_space, spaces.Discrete):
+            outputs = int(action_space.n)
+        elif isinstance(action_space, spaces.Box) and action_space.is_bounded():
+            outputs = int(np.prod(action_space.shape))
+        else:
+            raise UnsupportedFaceError(f"no perceptron acts in {action_space}")
+        self.action_space = action_space
+        self.widths = (int(np.prod(observation_space.shape)), *hidden, outputs)
+        #: The number of weights and biases of one perceptron.
+        self.size = sum((a + 1) * b for a, b in zip(self.widths, self.widths[1:], strict=False))
+
+    def draw(self, rng: np.random.Generator, n: int) -> Floats:
+        """Random perceptrons, (n, size): normal weights that keep the activations' scale, no biases."""
+        weights = np.zeros((n, self.size), np.float32)
+        for weight, _ in self._layers(weights):
+            weight[...] = rng.standard_normal(weight.shape) / np.sqrt(weight.shape[1])
+        return weights
+
+    def act(self, weights: Floats, observations: np.ndarray[Any, Any], mask: Any) -> Any:
+        """Actions of n perceptrons on an observation each, or of one on all.
+
+        Args:
+            weights: (n, size), or (1, size).
+            observations: (n, …).
+            mask: (n, actions), nonzero where legal, or None.
+        """
+        values = observations.reshape(len(observations), 1, -1).astype(np.float32)
+        for k, (weight, bias) in enumerate(self._layers(weights)):
+            values = (np.tanh(values) if k else values) @ weight + bias
+        values = values[:, 0]
+        if isinstance(self.action_space, spaces.Discrete):
+            return (values if mask is None else np.where(mask, values, -np.inf)).argmax(axis=1)
+        low, high = self.action_space.low, self.action_space.high
+        share = (np.tanh(values) + 1) / 2
+        return low + share.reshape(-1, *low.shape) * (high - low)
+
+    def _layers(self, weights: Floats) -> list[tuple[Floats, Floats]]:
+        """Views of each layer's weights (n, inputs, outputs) and biases (n, 1, outputs)."""
+        layers, begin = [], 0
+        for inputs, outputs in zip(self.widths, self.widths[1:], strict=False):
+            end = begin + inputs * outputs
+            weight = weights[:, begin:end].reshape(-1, inputs, outputs)
+            layers.append((weight, weights[:, None, end : end + outputs]))
+            begin = end + outputs
+        return layers
+
+
+class PerceptronAgent(Agent):
+    """Acts by one perceptron.
+
+    Args:
+        perceptrons: its shape.
+        weights: (size,).
+    """
+
+    def __init__(self, perceptrons: Perceptrons, weights: Floats):
+        self.perceptrons, self.weights = perceptrons, weights
+
+    def act(self, observations: Any, infos: dict[str, Any]) -> Any:
+        return self.perceptrons.act(self.weights[None], observations, infos.get("action_mask"))
+
+
+class NoveltySearch(Trainer):
+    """Novelty search, or fitness search, a generation a step; see the module.
+
+    The agent it gives is the individual with the highest return so far.
+
+    Raises:
+        InvalidArgumentError: the configuration is out of range, or names metrics that the
+            environment does not have.
+        UnsupportedFaceError: no perceptron fits the environment's spaces.
+    """
+
+    default_num_envs = 128
+
+    def __init__(self, task: Task, config: Config):
+        super().__init__(task, config)
+        self.env: Any = gymnasium.make_vec(
+            task.env_id, num_envs=task.num_envs, autoreset_mode="SAME_STEP", **task.env_kwargs
+        )
+        _check(config, self.env.definition.metrics, task.num_envs)
+        self.rng = np.random.default_rng(task.seed)
+        self.perceptrons = Perceptrons(
+            self.env.single_observation_space, self.env.single_action_space, config.hidden
+        )
+        self.population = self.perceptrons.draw(self.rng, task.num_envs)
+        self.champion, self.champion_return = self.population[0].copy(), -np.inf
+        self.archive = Archive({"behaviour": (np.float64, (len(config.descriptor),))})
+        self.env.reset(seed=task.seed * 2**20)
+
+    def step(self) -> dict[str, float]:
+        config = self.config
+        returns, lengths, behaviours = self._play()
+        found = novelty(behaviours, self.archive["behaviour"], config.neighbours)
+        best = int(returns.argmax())
+        if returns[best] > self.champion_return:
+            self.champion, self.champion_return = self.population[best].copy(), float(returns[best])
+        chosen = self.rng.choice(len(behaviours), config.archived, replace=False)
+        self.archive.append(behaviour=behaviours[chosen])
+        self._breed(found if config.objective == "novelty" else returns)
+        self.env_steps += int(lengths.sum())
+        return {
+            "return_mean": float(returns.mean()),
+            "length_mean": float(lengths.mean()),
+            "champion_return": self.champion_return,
+            "novelty_mean": float(found.mean()),
+            "archive_size": float(len(self.archive)),
+        }
+
+    def _play(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns (n,), lengths (n,) and behaviours (n, d) of an episode of each individual."""
+        n = self.task.num_envs
+        returns, lengths = np.zeros(n), np.zeros(n, np.int64)
+        behaviours = np.zeros((n, len(self.config.descriptor)))
+        running = np.ones(n, bool)
+        observations, infos = self.env.reset()
+        while running.any():
+            actions = self.perceptrons.act(self.population, observations, infos.get("action_mask"))
+            observations, _, terminated, truncated, infos = self.env.step(actions)
+            ended = running & (terminated | truncated)
+            if ended.any():
+                returns[ended] = infos["episode"]["r"][ended]
+                lengths[ended] = infos["episode"]["l"][ended]
+                for d, name in enumerate(self.config.descriptor):
+                    behaviours[ended, d] = infos["final_info"][name][ended]
+                running &= ~ended
+        return returns, lengths, behaviours
+
+    def _breed(self, scores: np.ndarray) -> None:
+        """Replace the population by its elites and by mutated children of those selected."""
+        config, n = self.config, self.task.num_envs
+        order = np.argsort(-scores, kind="stable")
+        parents = order[: max(1, round(config.selected * n))]
+        children = self.population[self.rng.choice(parents, n - config.elites)]
+        noise = self.rng.standard_normal(children.shape, np.float32)
+        elites = self.population[order[: config.elites]]
+        self.population = np.concatenate((elites, children + np.float32(config.mutation) * noise))
+
+    def state(self) -> tuple[Arrays, dict[str, Any]]:
+        arrays = {
+            "population": self.population,
+            "champion": self.champion,
+            "env": pack_records(self.env.snapshot()),
+            **self.archive.arrays(),
+        }
+        meta = {
+            "env_steps": self.env_steps,
+            "champion_return": self.champion_return,
+            "rng": self.rng.bit_generator.state,
+        }
+        return arrays, meta
+
+    def load_state(self, arrays: Arrays, meta: dict[str, Any]) -> None:
+        self.population, self.champion = arrays["population"].copy(), arrays["champion"].copy()
+        self.archive.load(arrays)
+        self.env.restore(unpack_records(arrays["env"], self.env.states))
+        self.env_steps = meta["env_steps"]
+        self.champion_return = meta["champion_return"]
+        self.rng.bit_generator.state = meta["rng"]
+
+    def agent(self) -> PerceptronAgent:
+        return PerceptronAgent(self.perceptrons, self.champion)
+
+
+def _check(config: Config, metrics: tuple[str, ...], population: int) -> None:
+    unknown = set(config.descriptor) - set(metrics)
+    if unknown or not config.descriptor:
+        raise InvalidArgumentError(
+            f"descriptor must name metrics of the environment, which has {list(metrics)}; "
+            f"got {list(config.descriptor)}"
+        )
+    if config.objective not in ("novelty", "fitness"):
+        raise InvalidArgumentError(
+            f'objective must be "novelty" or "fitness"; got {config.objective!r}'
+        )
+    if config.neighbours < 1 or not 0 < config.selected <= 1 or config.mutation < 0:
+        raise InvalidArgumentError(
+            "neighbours must be positive, selected in (0, 1] and mutation not negative; got "
+            f"{config.neighbours}, {config.selected} and {config.mutation}"
+        )
+    if not 0 <= config.archived <= population or not 0 <= config.elites < population:
+        raise InvalidArgumentError(
+            f"archived must be at most, and elites less than, the population of {population}; got "
+            f"{config.archived} and {config.elites}"
+        )

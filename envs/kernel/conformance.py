@@ -1,0 +1,508 @@
+"""The contract of an environment, as checks that anyone can run over their own.
+
+Each function of `CHECKS` takes a `Subject` and raises `AssertionError` where the environment does
+not keep the contract. In a test of your own::
+
+    import pytest
+    from spelunk.envs.kernel.conformance import CHECKS, Subject
+
+    @pytest.mark.parametrize("check", CHECKS)
+    def test_contract(check):
+        check(Subject("you/YourEnv-v0", {"size": 5}, randomness="start"))
+"""
+
+import copy
+import hashlib
+import pickle
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.utils.env_checker import check_env
+
+from .env import KernelEnv
+from .errors import InvalidActionError, InvalidArgumentError, UnparseableActionError
+from .face import restore
+
+_LANES = 7
+_STEPS = 600
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An environment to be checked.
+
+    Attributes:
+        id: as registered with Gymnasium.
+        kwargs: its arguments.
+        randomness: what the registry says is random: `"none"`, `"start"` or `"dynamics"`.
+    """
+
+    id: str
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    randomness: str = "start"
+
+    def single(self, **more: Any) -> Any:
+        """The environment itself, without Gymnasium's wrappers."""
+        return gymnasium.make(self.id, **{**self.kwargs, **more}).unwrapped
+
+    def construct(self, **more: Any) -> Any:
+        """The environment, made by its class rather than by Gymnasium."""
+        return type(self.single())(**{**self.kwargs, **more})
+
+    def batch(self, num_envs: int = _LANES, **more: Any) -> Any:
+        """A vector environment."""
+        return gymnasium.make_vec(self.id, num_envs=num_envs, **{**self.kwargs, **more})
+
+    @property
+    def randomly_started(self) -> bool:
+        """Whether different seeds must start differently or go on differently."""
+        return self.randomness != "none"
+
+
+# --- Gymnasium's own contract --------------------------------------------------------------------
+
+
+def check_gymnasium(subject: Subject) -> None:
+    """Gymnasium's checker finds nothing to say, not even a warning."""
+    for render_mode in (None, "rgb_array", "ansi"):
+        env = subject.single(render_mode=render_mode)
+        if env.definition.masked:
+            # The checker draws an action, resets, and only then steps: bend it to what is legal.
+            step = env.step
+            env.step = lambda action, env=env, step=step: step(
+                action if env.action_mask()[action] else int(env.action_mask().argmax())
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", message=".*Box observation space.*infinity.*")
+            check_env(env, skip_render_check=True)
+        env.close()
+        env.close()
+
+
+def check_types(subject: Subject) -> None:
+    """Rewards are `float`, flags `bool`; observations and infos are fresh and inside the space."""
+    env, rng = subject.single(), np.random.default_rng(0)
+    observation, info = env.reset(seed=0)
+    for _ in range(60):
+        assert observation in env.observation_space, f"{observation!r} is not in the space"
+        kept, kept_info = copy.deepcopy(observation), info
+        after, reward, terminated, truncated, info = env.step(env.sample_action(rng))
+        assert type(reward) is float
+        assert type(terminated) is bool
+        assert type(truncated) is bool
+        assert same(observation, kept), "an observation handed out earlier has changed"
+        assert info is not kept_info
+        mask = info.get("action_mask")
+        assert mask is None or (mask.dtype == np.int8 and mask is not kept_info["action_mask"])
+        observation = after
+        if terminated or truncated:
+            with pytest.raises(gymnasium.error.ResetNeeded):
+                env.step(env.sample_action(rng) if mask is None or mask.any() else 0)
+            observation, info = env.reset()
+
+
+# --- equality of the faces -----------------------------------------------------------------------
+
+
+def check_lanes_equal_singles(subject: Subject) -> None:
+    """Lane i at seed s plays what the single environment plays at seed s + i, bit for bit.
+
+    Lanes are reset at different times, so that their episodes end at different steps.
+    """
+    batch, rng = subject.batch(), np.random.default_rng(1)
+    singles = [subject.single() for _ in range(_LANES)]
+    observations, infos = batch.reset(seed=100)
+    for i, env in enumerate(singles):
+        _assert_row(i, observations, infos, *env.reset(seed=100 + i))
+    over = np.zeros(_LANES, bool)
+    for t in range(_STEPS):
+        if 0 < t < 3 * _LANES and t % 3 == 0:
+            mask = np.arange(_LANES) == t // 3
+            observations, infos = batch.reset(options={"reset_mask": mask})
+            _assert_row(t // 3, observations, infos, *singles[t // 3].reset())
+            over[t // 3] = False
+        actions = batch.sample_actions(rng)
+        observations, rewards, terminated, truncated, infos = batch.step(actions)
+        for i, env in enumerate(singles):
+            if over[i]:
+                expected, info = env.reset()
+                outcome: tuple[Any, ...] = (0.0, False, False)
+            else:
+                expected, *outcome_list, info = env.step(_element(actions, i))
+                outcome = tuple(outcome_list)
+            _assert_row(i, observations, infos, expected, info)
+            found = (float(rewards[i]), bool(terminated[i]), bool(truncated[i]))
+            assert found == outcome, f"lane {i}, step {t}: {found} is not {outcome}"
+            over[i] = outcome[1] or outcome[2]
+
+
+def check_same_step(subject: Subject) -> None:
+    """In same-step mode the final observation, mask and metrics are those of the last step."""
+    batch, rng = subject.batch(autoreset_mode="SAME_STEP"), np.random.default_rng(2)
+    singles = [subject.single() for _ in range(_LANES)]
+    batch.reset(seed=200)
+    for i, env in enumerate(singles):
+        env.reset(seed=200 + i)
+    endings = 0
+    for t in range(20 * _STEPS):
+        actions = batch.sample_actions(rng)
+        observations, _, terminated, truncated, infos = batch.step(actions)
+        for i, env in enumerate(singles):
+            expected, _, ended, cut, info = env.step(_element(actions, i))
+            assert (bool(terminated[i]), bool(truncated[i])) == (ended, cut)
+            if ended or cut:
+                endings += 1
+                assert infos["_episode"][i]
+                assert infos["_final_obs"][i]
+                assert infos["episode"]["l"][i] == env.state["step_count"]
+                assert infos["episode"]["r"][i] == env.state["episode_return"]
+                _assert_row(i, infos["final_obs"], infos["final_info"], expected, info)
+                expected, info = env.reset()
+            _assert_row(i, observations, infos, expected, info)
+        if endings >= 2 * _LANES and t > 50:
+            return
+    assert endings, "no episode ended; give the environment a time limit"
+
+
+def check_disabled(subject: Subject) -> None:
+    """With resets disabled, a lane that has ended must be reset by hand and the others go on."""
+    batch, rng = subject.batch(autoreset_mode="DISABLED"), np.random.default_rng(3)
+    batch.reset(seed=300)
+    for _ in range(100 * _STEPS):
+        _, _, terminated, truncated, _ = batch.step(batch.sample_actions(rng))
+        ended = terminated | truncated
+        if ended.any():
+            break
+    assert ended.any(), "no episode ended; give the environment a time limit"
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        batch.step(batch.sample_actions(rng))
+    before = batch.snapshot()
+    batch.reset(options={"reset_mask": ended})
+    assert (batch.states[~ended] == before[~ended]).all()
+    assert (batch.states["step_count"][ended] == 0).all()
+
+
+def check_threads(subject: Subject) -> None:
+    """Any number of threads gives the same bits."""
+    one, two = (subject.batch(600, num_threads=n, autoreset_mode="SAME_STEP") for n in (1, 2))
+    rng = np.random.default_rng(4)
+    one.reset(seed=400)
+    two.reset(seed=400)
+    for _ in range(20):
+        actions = one.sample_actions(rng)
+        assert same(one.step(actions)[:4], two.step(actions)[:4])
+
+
+def check_seeds(subject: Subject) -> None:
+    """Equal seeds play equally; other seeds differ just where something is random."""
+    first, again, other = (_play(subject, seed) for seed in (5, 5, 6))
+    assert first == again, "the same seed gave different episodes"
+    assert (first != other) == subject.randomly_started, (
+        f"randomness is {subject.randomness!r}, but seeds 5 and 6 "
+        f"{'agree' if first == other else 'differ'}"
+    )
+
+
+def check_reset_leaves_nothing(subject: Subject) -> None:
+    """A reset after a long episode starts as a fresh environment does, in every field."""
+    used, fresh, rng = subject.single(), subject.single(), np.random.default_rng(7)
+    used.reset(seed=8)
+    for _ in range(200):
+        _, _, terminated, truncated, _ = used.step(used.sample_action(rng))
+        if terminated or truncated:
+            used.reset()
+    observation, info = used.reset(seed=9)
+    expected, expected_info = fresh.reset(seed=9)
+    assert same(observation, expected)
+    assert same(info, expected_info)
+    for name in used.state.dtype.names:
+        assert same(used.state[name], fresh.state[name]), f"field {name} survives a reset"
+
+
+# --- snapshots -----------------------------------------------------------------------------------
+
+
+def check_snapshots(subject: Subject) -> None:
+    """Restoring a snapshot brings the same future back; copies and pickles go on alike."""
+    env, rng = subject.single(), np.random.default_rng(10)
+    env.reset(seed=11)
+    for _ in range(3):
+        if env.step(env.sample_action(rng))[2]:
+            env.reset()
+    snapshot = env.snapshot()
+    twins = [copy.deepcopy(env), pickle.loads(pickle.dumps(env))]
+    future = list(_walk(env, 12))
+    for twin in twins:
+        assert same(future, list(_walk(twin, 12))), "a copy went another way"
+    env.restore(snapshot)
+    assert same(future, list(_walk(env, 12))), "a restored environment went another way"
+    with pytest.raises(InvalidArgumentError):
+        env.restore(np.zeros(1, [("no", np.int8)])[0])
+
+
+def check_time_limit(subject: Subject) -> None:
+    """The time limit counts on after a restore, inside the state and in Gymnasium's wrapper."""
+    limit = 3
+    made = gymnasium.make(subject.id, max_episode_steps=limit, **subject.kwargs)
+    bare = subject.single(max_episode_steps=limit)
+    rng = np.random.default_rng(13)
+    for seed in range(20):
+        made.reset(seed=seed)
+        action = made.unwrapped.sample_action(rng)  # pyright: ignore[reportAttributeAccessIssue]
+        if not made.step(action)[2]:
+            break
+    else:
+        return  # Every episode is over after one step.
+    snapshot = made.unwrapped.snapshot()  # pyright: ignore[reportAttributeAccessIssue]
+    for _ in range(2):
+        restore(made, snapshot)
+        bare.reset()
+        bare.restore(snapshot)
+        bare.state["max_steps"] = limit
+        for step in (2, 3):
+            action = bare.sample_action(rng)
+            for env in (made, bare):
+                *_, terminated, truncated, _ = env.step(action)
+                assert truncated == (step == limit) or terminated
+            if terminated:
+                break
+    unlimited = subject.batch(1, max_episode_steps=-1)
+    unlimited.reset(seed=14)
+    assert unlimited.states["max_steps"][0] == -1
+
+
+# --- actions -------------------------------------------------------------------------------------
+
+
+def check_illegal_actions(subject: Subject) -> None:
+    """Actions outside the space or the mask raise the named error, and nothing happens."""
+    env, batch, rng = subject.single(), subject.batch(), np.random.default_rng(15)
+    env.reset(seed=16)
+    batch.reset(seed=16)
+    space, mask = env.action_space, env.action_mask()
+    wrong: list[Any] = []
+    if isinstance(space, spaces.Discrete):
+        wrong = [-1, int(space.n), 2**40, 0.5, "left"]
+        if mask is not None:
+            wrong += np.flatnonzero(mask == 0)[:5].tolist()
+    elif isinstance(space, spaces.Box):
+        wrong = [np.full(space.shape, np.nan, space.dtype), np.zeros((*space.shape, 2))]
+    for action in wrong:
+        before = env.snapshot()
+        with pytest.raises(InvalidActionError):
+            env.step(action)
+        assert env.snapshot() == before, "an illegal action changed the state"
+    for action in wrong[:2] if isinstance(space, spaces.Discrete) else wrong[:1]:
+        actions = batch.sample_actions(rng)
+        actions[3] = action
+        before = batch.snapshot()
+        with pytest.raises(InvalidActionError, match="environment 3"):
+            batch.step(actions)
+        assert (batch.snapshot() == before).all(), "an illegal action changed the batch"
+
+
+def check_masks(subject: Subject) -> None:
+    """Masks are int8 rows with a legal action wherever the episode goes on, alike everywhere."""
+    env, rng = subject.single(), np.random.default_rng(17)
+    _, info = env.reset(seed=18)
+    for _ in range(100):
+        mask = env.action_mask()
+        assert ("action_mask" in info) == (mask is not None)
+        if mask is None:
+            return
+        assert same(info["action_mask"], mask)
+        assert mask.shape == (env.action_space.n,)
+        assert set(np.unique(mask)) <= {0, 1}
+        assert mask.any()
+        _, _, terminated, truncated, info = env.step(env.sample_action(rng))
+        if terminated or truncated:
+            _, info = env.reset()
+
+
+def check_text(subject: Subject) -> None:
+    """States can be told in words, and every legal action said in words is understood."""
+    env, rng = subject.single(), np.random.default_rng(19)
+    env.reset(seed=20)
+    for _ in range(10):
+        words = env.describe()
+        assert isinstance(words, str)
+        assert words.strip()
+        actions = [env.sample_action(rng) for _ in range(5)]
+        if isinstance(env.action_space, spaces.Discrete):
+            mask = env.action_mask()
+            actions = list(range(env.action_space.n)) if mask is None else np.flatnonzero(mask)
+        for action in actions[:200]:
+            said = env.action_words(action)
+            assert same(env.parse(said), action, near=True), f"{said!r} was misunderstood"
+        with pytest.raises(UnparseableActionError):
+            env.parse("\x00 colourless green ideas")
+        if any(env.step(env.sample_action(rng))[2:4]):
+            env.reset()
+
+
+def check_rendering(subject: Subject) -> None:
+    """Both render modes show something, without a display."""
+    picture_env, text_env = (
+        subject.single(render_mode="rgb_array"),
+        subject.single(render_mode="ansi"),
+    )
+    for env in (picture_env, text_env):
+        env.reset(seed=21)
+    picture, text = picture_env.render(), text_env.render()
+    assert picture.dtype == np.uint8
+    assert picture.ndim == 3
+    assert picture.shape[2] == 3
+    assert len(np.unique(picture)) > 2, "the picture is blank"
+    assert isinstance(text, str)
+    assert text.strip()
+    with pytest.raises(InvalidArgumentError):
+        subject.construct(render_mode="crayon")
+
+
+def check_arguments(subject: Subject) -> None:
+    """A wrong argument is refused at construction, and a wrong option at reset."""
+    with pytest.raises(InvalidArgumentError, match="accepted"):
+        subject.construct(no_such_argument=1)
+    with pytest.raises(InvalidArgumentError):
+        subject.construct(max_episode_steps=0)
+    with pytest.raises(InvalidArgumentError, match="accepted"):
+        subject.single().reset(options={"no_such_option": 1})
+
+
+# --- the model face ------------------------------------------------------------------------------
+
+
+def check_model(subject: Subject) -> None:
+    """The model makes the single environment's steps, on copies, and tells states apart."""
+    env = subject.single()
+    if not isinstance(env, KernelEnv):
+        return
+    model, rng = env.model, np.random.default_rng(22)
+    env.reset(seed=23)
+    env.state["max_steps"] = -1
+    states = model.reset([23])
+    assert same(model.key(states), model.key(env.snapshot()[None]))
+    for _ in range(30):
+        action, kept = env.sample_action(rng), states.copy()
+        _, reward, terminated, _, _ = env.step(action)
+        if model.deterministic:
+            after, rewards, ends = model.step(states, np.asarray(action)[None])
+            assert (states == kept).all(), "the model changed the states it was given"
+            assert (float(rewards[0]), bool(ends[0])) == (reward, terminated)
+            assert same(model.key(after), model.key(env.snapshot()[None]))
+            if env.definition.discrete:
+                children = model.successors(states)
+                assert children.legal[0, action]
+                assert children.costs[0, action] == -reward
+                assert bool(children.terminated[0, action]) == terminated
+                assert same(model.key(children.states[:, action]), model.key(after))
+                illegal = children.legal[0] == 0
+                assert np.isinf(children.costs[0, illegal]).all()
+        else:
+            with pytest.raises(InvalidArgumentError):
+                model.step(states, np.asarray(action)[None])
+        if terminated:
+            return
+        states = env.snapshot()[None]
+
+
+def check_compiled_once(subject: Subject) -> None:
+    """Batches of different sizes share one compiled signature of each loop."""
+    for size in (3, 5):
+        batch = subject.batch(size, num_threads=1)
+        batch.reset(seed=24)
+        batch.step(batch.sample_actions(np.random.default_rng(25)))
+    loops = getattr(batch.definition, "loops", None)
+    for name in ("step_batch", "reset_batch", "first_illegal"):
+        signatures = getattr(getattr(loops, name, None), "signatures", [0])
+        assert len(signatures) == 1, f"{name} was compiled {len(signatures)} times"
+
+
+CHECKS: tuple[Callable[[Subject], None], ...] = (
+    check_gymnasium,
+    check_types,
+    check_lanes_equal_singles,
+    check_same_step,
+    check_disabled,
+    check_threads,
+    check_seeds,
+    check_reset_leaves_nothing,
+    check_snapshots,
+    check_time_limit,
+    check_illegal_actions,
+    check_masks,
+    check_text,
+    check_rendering,
+    check_arguments,
+    check_model,
+    check_compiled_once,
+)
+
+
+# --- tools ---------------------------------------------------------------------------------------
+
+
+def fingerprint(subject: Subject, steps: int = 200) -> str:
+    """A hash of a fixed trajectory: it changes when the dynamics, rewards or observations do."""
+    return _play(subject, seed=31, steps=steps)
+
+
+def same(a: Any, b: Any, near: bool = False) -> bool:
+    """Whether two nested values are equal; `near` allows the rounding of numbers said in words."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k], near) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same(x, y, near) for x, y in zip(a, b, strict=True))
+    if isinstance(a, np.ndarray) and near and a.dtype.kind == "f":
+        return bool(np.allclose(a, b, atol=0.01))
+    if isinstance(a, np.ndarray):
+        b = np.asarray(b)
+        return a.dtype == b.dtype and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
+    return bool(a == b)
+
+
+def _walk(env: Any, seed: int, steps: int = 40) -> Iterator[Any]:
+    rng = np.random.default_rng(seed)
+    for _ in range(steps):
+        outcome = env.step(env.sample_action(rng))
+        yield outcome
+        if outcome[2] or outcome[3]:
+            yield env.reset()
+
+
+def _play(subject: Subject, seed: int, steps: int = 60) -> str:
+    env, digest = subject.single(), hashlib.sha256()
+    digest.update(_bytes(env.reset(seed=seed)[0]))
+    for outcome in _walk(env, seed=0, steps=steps):
+        digest.update(_bytes(outcome[0]) + repr(outcome[1:-1]).encode())
+    return digest.hexdigest()
+
+
+def _bytes(observation: Any) -> bytes:
+    if isinstance(observation, dict):
+        return b"".join(_bytes(part) for part in observation.values())
+    return observation.encode() if isinstance(observation, str) else observation.tobytes()
+
+
+def _element(actions: Any, i: int) -> Any:
+    return actions[i].item() if getattr(actions, "ndim", 0) == 1 else actions[i]
+
+
+def _assert_row(i: int, observations: Any, infos: Any, expected: Any, info: Any) -> None:
+    if isinstance(expected, dict):
+        row: Any = {name: part[i] for name, part in observations.items()}
+    else:
+        row = observations[i]
+    assert same(row, expected), f"lane {i}: the observation differs"
+    for name, value in info.items():
+        assert infos[f"_{name}"][i], f"lane {i}: info {name} is missing"
+        assert same(np.asarray(infos[name][i]).tolist(), np.asarray(value).tolist()), (
+            f"lane {i}: info {name} is {infos[name][i]}, not {value}"
+        )

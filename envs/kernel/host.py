@@ -1,0 +1,272 @@
+"""Environments whose dynamics are plain Python, with the faces of the compiled ones."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from .batch import Array, BatchEnv
+from .codegen import NEXT_STEP, SAME_STEP
+from .definition import Definition
+from .errors import InvalidArgumentError
+from .face import Env, State
+from .rng import draw_key
+from .state import StateLayout
+
+_WORD = 2**64 - 1
+
+
+def integer(state: State, n: int) -> int:
+    """What `rng.integer` draws, without compiling: from 0 to n - 1 by the state's generator."""
+    x = (int(state["rng"]) + 0x9E3779B97F4A7C15) & _WORD
+    state["rng"] = x
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & _WORD
+    x = (x ^ x >> 27) * 0x94D049BB133111EB & _WORD
+    return ((x ^ x >> 31) >> 32) * n >> 32
+
+
+class HostEnv(Env):
+    """A Gymnasium environment whose dynamics are plain Python over one state record.
+
+    A subclass calls `super().__init__` and fills in `reset_state`, `step_state`, `observe_states`,
+    where not every action is always legal `legal_states`, and what `Env` asks for. All of them are
+    functions of the records they are given: nothing about an episode is kept elsewhere, so that a
+    snapshot is a copy of the record and one object serves every lane of a batch. Records change
+    one by one and are looked at all together, so that NumPy can observe a batch at once.
+
+    Args:
+        layout, observation_space, action_space, max_episode_steps, metrics, masked: see
+            `Definition`.
+        render_mode: `"rgb_array"`, `"ansi"` or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        layout: StateLayout,
+        observation_space: gymnasium.Space[Any],
+        action_space: gymnasium.Space[Any],
+        max_episode_steps: int,
+        metrics: tuple[str, ...] = (),
+        masked: bool = False,
+        render_mode: str | None = None,
+    ):
+        super().__init__(render_mode)
+        self.definition = Definition(
+            layout=layout,
+            observation_space=observation_space,
+            action_space=action_space,
+            max_episode_steps=max_episode_steps,
+            metrics=metrics,
+            masked=masked,
+        )
+        self.adopt_spaces()
+        self._states = layout.empty(1)
+        self._actions = self.definition.allocate_actions(1)
+        self._started = False
+
+    # --- the dynamics ---
+
+    @abstractmethod
+    def reset_state(self, state: State) -> None:
+        """Draw the initial state: write every field; all chance comes from `state["rng"]`."""
+
+    @abstractmethod
+    def step_state(self, state: State, action: Any) -> tuple[float, bool]:
+        """Change the state as a legal action does; the reward, and whether the episode is over.
+
+        `state["step_count"]` already counts this step.
+        """
+
+    @abstractmethod
+    def observe_states(self, states: Array) -> Any:
+        """Fresh observations of n records: an array (n, …), a dict of such, or a list of texts."""
+
+    def legal_states(self, states: Array) -> np.ndarray[Any, np.dtype[np.int8]]:
+        """The action masks of n records, (n, n_actions); called only where `masked` was given."""
+        raise NotImplementedError
+
+    def sample_state(self, state: State, rng: np.random.Generator) -> Any:
+        """An action for a state, drawn from the action space; called only where none is masked."""
+        self.action_space.seed(int(rng.integers(2**31)))
+        return self.action_space.sample()
+
+    def begin(self, state: State) -> None:
+        """Start an episode in a record."""
+        state["step_count"], state["episode_return"], state["done"] = 0, 0.0, 0
+        self.reset_state(state)
+
+    def advance(self, state: State, action: Any) -> tuple[float, bool, bool]:
+        """One step of a record: reward, terminated, truncated."""
+        state["step_count"] += 1
+        given, terminated = self.step_state(state, action)
+        reward = float(np.float32(given))
+        truncated = bool(0 <= state["max_steps"] <= state["step_count"])
+        state["episode_return"] += reward
+        state["done"] = terminated or truncated
+        return reward, bool(terminated), truncated
+
+    # --- Gymnasium ---
+
+    def reset(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start an episode; see `gymnasium.Env.reset`.
+
+        A seed sets the generator of the state; without one it goes on from where it was.
+
+        Raises:
+            InvalidArgumentError: for an unknown option, or one that does not fit.
+        """
+        super().reset(seed=seed)  # pyright: ignore[reportArgumentType]
+        options = self.check_options(options)
+        state = self.state
+        if seed is not None or not self._started:
+            state["rng"] = draw_key(self.np_random)
+        self._started = True
+        state["max_steps"] = self.definition.max_episode_steps
+        self.begin(state)
+        if options:
+            self.apply_options(state, options)
+        return self._observation(), self._info()
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Advance one step; see `gymnasium.Env.step`.
+
+        Raises:
+            InvalidActionError: the action is outside the space or illegal here; nothing happened.
+            gymnasium.error.ResetNeeded: the episode has ended, or none was started.
+        """
+        state = self.state
+        if not self._started or state["done"]:
+            raise gymnasium.error.ResetNeeded("the episode has ended: call reset() first")
+        self.definition.read_actions([action], self._actions)
+        mask = self.action_mask()
+        if _illegal(self.definition, self._actions, mask).any():
+            raise self.definition.illegal_action(0, action, mask)
+        reward, terminated, truncated = self.advance(state, self._actions[0])
+        return self._observation(), reward, terminated, truncated, self._info()
+
+    # --- snapshots ---
+
+    @property
+    def state(self) -> State:
+        """The present state: a view, so that changes to it change the environment."""
+        return self._states[0]
+
+    def snapshot(self) -> State:
+        """A copy of the state record: everything that determines the future."""
+        return self._states[0].copy()
+
+    def restore(self, snapshot: State) -> None:
+        """Go back to a snapshot, its random-number generator and time limit included."""
+        if getattr(snapshot, "dtype", None) != self._states.dtype:
+            raise InvalidArgumentError(
+                "the snapshot is not one of this environment's: it has other fields or sizes"
+            )
+        self._states[0] = snapshot
+        self._started = True
+
+    @property
+    def started(self) -> bool:
+        return self._started
+
+    # --- acting ---
+
+    def action_mask(self) -> np.ndarray[Any, np.dtype[np.int8]] | None:
+        return self.legal_states(self._states)[0] if self.definition.masked else None
+
+    def sample_action(self, rng: np.random.Generator) -> Any:
+        if self.definition.masked:
+            return super().sample_action(rng)
+        return self.sample_state(self.state, rng)
+
+    def _observation(self) -> Any:
+        observations = self.observe_states(self._states)
+        if isinstance(observations, dict):
+            return {name: part[0] for name, part in observations.items()}
+        return observations[0]
+
+    def _info(self) -> dict[str, Any]:
+        info = {name: self._states[name][0].item() for name in self.definition.metrics}
+        if self.definition.masked:
+            info["action_mask"] = self.legal_states(self._states)[0]
+        return info
+
+
+class HostVectorEnv(BatchEnv):
+    """A batch of one plain-Python environment, stepped lane by lane; see `BatchEnv`.
+
+    The lanes share the prototype and all it refers to; only their records are their own.
+    """
+
+    prototype: HostEnv
+
+    def sample_actions(self, rng: np.random.Generator) -> Any:
+        """A legal action for every lane, drawn uniformly."""
+        if self._masked:
+            return super().sample_actions(rng)
+        actions = [self.prototype.sample_state(state, rng) for state in self.states]
+        return tuple(actions) if isinstance(actions[0], str) else np.stack(actions)
+
+    def _begin(self, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
+        lanes = np.flatnonzero(chosen)
+        for i in lanes:
+            self.prototype.begin(self.states[i])
+        self._view(lanes, self._observations, self._mask)
+
+    def _first_illegal(self) -> int:
+        illegal = _illegal(self.definition, self._actions, self._mask)
+        if self._mode == NEXT_STEP:
+            illegal &= self.states["done"] == 0
+        return int(np.argmax(illegal)) if illegal.any() else -1
+
+    def _advance(self) -> None:
+        env = self.prototype
+        # Rows without attribute access, in which reading a field is twice as fast.
+        rows = self.states.view(np.dtype((np.void, self.states.dtype)))
+        for i in range(self.num_envs):
+            row = rows[i]
+            if self._mode == NEXT_STEP and row["done"]:
+                env.begin(row)
+                step = 0.0, False, False
+            else:
+                step = env.advance(row, self._actions[i])
+            self._rewards[i], self._terminated[i], self._truncated[i] = step
+        ended = np.flatnonzero(self.states["done"])
+        self.final_states[ended] = self.states[ended]
+        if self._mode == SAME_STEP and len(ended):
+            self._view(ended, self._final_observations, self._final_mask)
+            for i in ended:
+                env.begin(rows[i])
+        self._look()
+
+    def _look(self) -> None:
+        self._view(slice(None), self._observations, self._mask)
+
+    def _view(self, lanes: Any, observations: Any, mask: Array) -> None:
+        """Write the observations and masks of some lanes into their rows of the buffers."""
+        states = self.states[lanes]
+        seen = self.prototype.observe_states(states)
+        if isinstance(observations, tuple):
+            for rows, part in zip(observations, seen.values(), strict=True):
+                rows[lanes] = part
+        else:
+            observations[lanes] = seen
+        if self._masked:
+            mask[lanes] = self.prototype.legal_states(states)
+
+
+def _illegal(definition: Definition, actions: Array, mask: Any) -> Any:
+    """Which of n actions are illegal, (n,) `bool`; `mask` is (n, actions), one row, or None."""
+    if definition.discrete:
+        inside = (actions >= 0) & (actions < definition.n_actions)
+        if not definition.masked:
+            return ~inside
+        rows = np.broadcast_to(mask, (len(actions), definition.n_actions))
+        return ~inside | (rows[np.arange(len(actions)), np.where(inside, actions, 0)] == 0)
+    if actions.dtype.kind == "f":
+        return np.isnan(actions).any(axis=-1)
+    return np.zeros(len(actions), bool)

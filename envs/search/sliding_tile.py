@@ -1,0 +1,313 @@
+"""SlidingTile: the 8-, 15- and 24-puzzle."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+
+from ..kernel import InvalidArgumentError, KernelEnv, Kernels, StateLayout, kernel, rng
+from ..kernel.render import Canvas
+from .tile_table import optimal_moves
+
+UP, DOWN, LEFT, RIGHT = range(4)
+ACTION_WORDS = ("up", "down", "left", "right")
+
+
+class Params(NamedTuple):
+    """Fixed for the life of the environment."""
+
+    size: int
+    scramble: int
+    distances: np.ndarray[Any, np.dtype[np.int16]]  # [tile, place]: moves from there to its home
+
+
+@kernel
+def reset_uniform(state, params):
+    """A board drawn uniformly among the solvable ones, the solved one left out."""
+    places = state.board.shape[0]
+    while True:
+        for place in range(places):
+            state.board[place] = place
+        swaps = 0
+        for place in range(places - 1, 0, -1):
+            other = rng.integer(state, place + 1)
+            tile = int(state.board[place])
+            state.board[place] = state.board[other]
+            state.board[other] = tile
+            swaps += other != place
+        _find_gap(state, params)
+        # From the order with the gap first to the solved one it takes places − 1 swaps. Each move
+        # swaps once and takes the gap one place along, so both parities change together.
+        gap_moves = 2 * params.size - 2 - int(state.row) - int(state.col)
+        if (swaps + places - 1 + gap_moves) % 2 != 0:
+            for place in range(places):
+                tile = int(state.board[place])
+                if tile == 1 or tile == 2:
+                    state.board[place] = 3 - tile
+        if _measure(state, params) != 0:
+            return
+
+
+@kernel
+def reset_scrambled(state, params):
+    """The solved board after `scramble` random moves, repeated should they cancel out."""
+    places = state.board.shape[0]
+    while True:
+        for place in range(places):
+            state.board[place] = (place + 1) % places
+        _find_gap(state, params)
+        _measure(state, params)
+        for _ in range(params.scramble):
+            action = rng.integer(state, 4)
+            while not _can_move(state, action, params.size):
+                action = rng.integer(state, 4)
+            _move(state, action, params)
+        if state.manhattan != 0:
+            return
+
+
+@kernel
+def _find_gap(state, params):
+    for place in range(state.board.shape[0]):
+        if state.board[place] == 0:
+            state.row = place // params.size
+            state.col = place % params.size
+
+
+@kernel
+def _measure(state, params):
+    """Set the Manhattan distance of the board from the solved one, and return it."""
+    total = 0
+    for place in range(state.board.shape[0]):
+        total += int(params.distances[int(state.board[place]), place])
+    state.manhattan = total
+    return total
+
+
+@kernel
+def _can_move(state, action, size):
+    """Whether the gap has a neighbour in that direction."""
+    if action == UP:
+        return state.row > 0
+    if action == DOWN:
+        return state.row < size - 1
+    if action == LEFT:
+        return state.col > 0
+    return state.col < size - 1
+
+
+@kernel
+def _move(state, action, params):
+    """Swap the gap with its neighbour in that direction."""
+    gap = int(state.row) * params.size + int(state.col)
+    state.row += (action == DOWN) - (action == UP)
+    state.col += (action == RIGHT) - (action == LEFT)
+    place = int(state.row) * params.size + int(state.col)
+    tile = int(state.board[place])
+    state.board[gap] = tile
+    state.board[place] = 0
+    state.manhattan += params.distances[tile, gap] - params.distances[tile, place]
+
+
+@kernel
+def step(state, action, params):
+    """Move the gap; the episode ends when every tile is at home."""
+    _move(state, action, params)
+    return -1.0, state.manhattan == 0
+
+
+@kernel
+def legal(state, params, mask):
+    """The gap cannot leave the board."""
+    for action in range(4):
+        mask[action] = _can_move(state, action, params.size)
+
+
+@kernel
+def goal(state, params):
+    """Every tile is at home."""
+    return state.manhattan == 0
+
+
+@kernel
+def observe(state, params, obs):
+    """One-hot: obs[place, tile]."""
+    obs[:] = 0
+    for place in range(obs.shape[0]):
+        obs[place, int(state.board[place])] = 1
+
+
+class SlidingTile(KernelEnv):
+    """
+    ## Description
+    Numbered tiles lie on a square board with one gap; a tile next to the gap can be slid into it.
+    All tiles are to be brought into order, the gap last. With `size=3` this is the 8-puzzle, whose
+    181,440 solvable boards need up to 31 moves; with 4 the 15-puzzle (up to 80 moves). Long the
+    test bed of heuristic search (Korf 1985, "Depth-first iterative-deepening: an optimal
+    admissible tree search").
+
+    ## Observation Space
+    `Box(0, 1, (size², size²), uint8)`: a one-hot code for each place, row by row: entry
+    [place, tile] is 1 where that tile lies; tile 0 is the gap.
+
+    ## Action Space
+    `Discrete(4)`: where the gap moves: 0 up, 1 down, 2 left, 3 right. Moves off the board are
+    illegal and masked.
+
+    ## Rewards
+    −1 for each move, the last one included, so that the return is minus the number of moves.
+
+    ## Starting State
+    Uniform among the solvable boards other than the solved one, or the solved board after
+    `scramble` uniformly drawn legal moves (drawn again should they cancel out).
+
+    ## Episode End
+    Terminated when the board is solved; truncated after `max_episode_steps` moves.
+
+    ## Arguments
+    - `size`: side of the board, 2 to 7 (default 3).
+    - `scramble`: the number of random moves from the solved board, ≥ 1; None (default) for a
+      uniformly drawn board.
+    - `max_episode_steps`: the time limit (default `25 · size²`); −1 for none.
+
+    `reset(options={"board": …})` starts from given rows of tiles, 0 being the gap. The board must
+    be solvable, and not solved.
+
+    The state field `manhattan` holds the sum of the tiles' Manhattan distances from home, an
+    admissible and consistent heuristic. It is 0 at the goal only.
+
+    ## Reference Scores
+    `spelunk.reference("spelunk/SlidingTile-v0")`: the random policy, and for sizes 2 and 3 the
+    optimal solutions from a table of all boards. For larger sizes no best is given.
+
+    ## Version History
+    - v0: first version.
+    """
+
+    reset_options = ("board",)
+    best_source = "optimal solutions from a table of all boards"
+
+    def __init__(
+        self,
+        size: int = 3,
+        scramble: int | None = None,
+        max_episode_steps: int | None = None,
+        render_mode: str | None = None,
+    ):
+        if isinstance(size, bool) or not isinstance(size, int) or not 2 <= size <= 7:
+            raise InvalidArgumentError(f"size must be an integer from 2 to 7; got {size!r}")
+        if scramble is not None and (
+            isinstance(scramble, bool) or not isinstance(scramble, int) or scramble < 1
+        ):
+            raise InvalidArgumentError(
+                f"scramble must be a positive integer, or None; got {scramble!r}"
+            )
+        self.size = size
+        places = size * size
+        super().__init__(
+            kernels=Kernels(
+                reset_uniform if scramble is None else reset_scrambled, step, observe, legal, goal
+            ),
+            layout=StateLayout(
+                [],
+                [
+                    ("board", np.int8, (places,)),
+                    ("row", np.int8),
+                    ("col", np.int8),
+                    ("manhattan", np.int16),
+                ],
+            ),
+            params=Params(size, scramble or 0, _home_distances(size)),
+            observation_space=spaces.Box(0, 1, (places, places), np.uint8),
+            action_space=spaces.Discrete(4),
+            max_episode_steps=25 * places if max_episode_steps is None else max_episode_steps,
+            render_mode=render_mode,
+        )
+
+    def apply_options(self, state: Any, options: dict[str, Any]) -> None:
+        state["board"] = self._read_board(options["board"])
+        _find_gap(state, self.definition.params)
+        _measure(state, self.definition.params)
+
+    def describe_state(self, state: Any) -> str:
+        rows = " / ".join(" ".join(row) for row in self._symbols(state))
+        moves = ", ".join(ACTION_WORDS[a] for a in range(4) if _can_move(state, a, self.size))
+        return (
+            f"Slide the tiles into order, the gap last. The board, row by row: {rows}. "
+            f"The gap can move {moves}."
+        )
+
+    def draw_state(self, state: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        tile, margin = 64, 12
+        canvas = Canvas(self.size * tile + 2 * margin, self.size * tile + 2 * margin, "night")
+        for place, number in enumerate(state["board"].tolist()):
+            x, y = margin + place % self.size * tile, margin + place // self.size * tile
+            if number == 0:
+                continue
+            at_home = number == place + 1
+            colour = "green" if at_home else "sand"
+            canvas.rectangle(x + 2, y + 2, tile - 4, tile - 4, colour)
+            canvas.text(x + tile / 2, y + tile / 2, str(number), "white" if at_home else "ink", 26)
+        return canvas.pixels()
+
+    def show_state(self, state: Any) -> str:
+        width = len(str(self.size**2 - 1))
+        return "\n".join(
+            " ".join(symbol.rjust(width) for symbol in row) for row in self._symbols(state)
+        )
+
+    def action_words(self, action: Any) -> str:
+        return ACTION_WORDS[int(action)]
+
+    def best_return(self, seed: int) -> float | None:
+        if self.size > 3:
+            return None
+        return -float(optimal_moves(self.model.reset([seed])["board"])[0])
+
+    def _symbols(self, state: Any) -> list[list[str]]:
+        """The rows of the board, the gap as an underscore."""
+        rows = state["board"].reshape(self.size, self.size).tolist()
+        return [[str(tile) if tile else "_" for tile in row] for row in rows]
+
+    def _read_board(self, board: Any) -> np.ndarray[Any, np.dtype[np.int8]]:
+        try:
+            rows = np.array(board)
+        except ValueError:  # rows of different lengths
+            rows = np.empty(0)
+        places = self.size**2
+        shape = (self.size, self.size)
+        if rows.shape != shape or sorted(rows.ravel().tolist()) != list(range(places)):
+            raise InvalidArgumentError(
+                f"board must be {self.size} rows of {self.size} with each of 0 (the gap) to "
+                f"{places - 1} once; got {board!r}"
+            )
+        tiles = rows.ravel().astype(np.int8)
+        if (tiles == (np.arange(places) + 1) % places).all():
+            raise InvalidArgumentError("board is solved already; give another one")
+        if not _is_solvable(tiles, self.size):
+            raise InvalidArgumentError(
+                f"board {board!r} cannot be solved; swap any two tiles and it can"
+            )
+        return tiles
+
+
+def _is_solvable(tiles: np.ndarray[Any, Any], size: int) -> bool:
+    """Whether the order of the tiles is even where the gap's distance from home is, else odd."""
+    swaps, seen = 0, set()
+    homes = [(tile - 1) % size**2 for tile in tiles.tolist()]
+    for start in range(len(homes)):
+        place = start
+        while place not in seen:
+            seen.add(place)
+            place = homes[place]
+            swaps += place not in seen
+    gap = int(np.flatnonzero(tiles == 0)[0])
+    return (swaps + 2 * size - 2 - gap // size - gap % size) % 2 == 0
+
+
+def _home_distances(size: int) -> np.ndarray[Any, np.dtype[np.int16]]:
+    """Manhattan distances from each place to each tile's home, [tile, place]; 0 for the gap."""
+    home, place = np.arange(-1, size**2 - 1)[:, None], np.arange(size**2)
+    table = abs(home // size - place // size) + abs(home % size - place % size)
+    table[0] = 0
+    return table.astype(np.int16)

@@ -1,0 +1,195 @@
+"""Rollouts, agents and training on small bandits."""
+
+import gymnasium
+import numpy as np
+import pytest
+import spelunk  # noqa: F401
+import torch
+from spelunk.agents.core.evaluation import evaluate
+from spelunk.agents.core.trainer import Task
+from spelunk.agents.llm.agent import LanguageModelAgent
+from spelunk.agents.llm.contexts import CONTEXTS, context
+from spelunk.agents.llm.data import TracedAgent, expert_for
+from spelunk.agents.llm.model import LanguageModel
+from spelunk.agents.llm.rollout import play
+from spelunk.agents.llm.tokenizer import build_tokenizer, collect_texts
+from spelunk.agents.llm.trainer import Config, LanguageModelTrainer
+from spelunk.envs.kernel.errors import InvalidArgumentError
+
+ID = "spelunk/BernoulliBandit-v0"
+ENV = {"arms": 3, "horizon": 6}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def model():
+    texts = collect_texts(ID, episodes=8, **ENV)
+    return LanguageModel.small(build_tokenizer(texts), hidden_size=16, layers=1, heads=2)
+
+
+@pytest.fixture
+def env():
+    env = gymnasium.make_vec(ID, num_envs=4, autoreset_mode="SAME_STEP", **ENV)
+    yield env
+    env.close()
+
+
+def small(**kwargs):
+    config = {"hidden_size": 32, "layers": 1, "heads": 2, "num_minibatches": 2, "group_size": 4}
+    env_kwargs = kwargs.pop("env_kwargs", ENV)
+    num_envs = kwargs.pop("num_envs", 16)
+    task = Task(ID, 10**6, num_envs, env_kwargs=env_kwargs, seed=kwargs.pop("seed", 0))
+    return LanguageModelTrainer(task, Config(**{**config, **kwargs}))
+
+
+def read(model, rollout, row):
+    """The given and the generated text of a sequence."""
+    tokens, generated = rollout.tokens[row], rollout.generated[row]
+    length = int((tokens != model.end).nonzero().max()) + 1
+    return [model.decode(tokens[:length][kept[:length]].tolist()) for kept in (~generated, generated)]
+
+
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_rollouts_hold_what_was_said(model, env, name):
+    expert = TracedAgent(expert_for(ID, "ucb1"), model, context(name))
+    rollout = play(expert, env, [7, 8, 9, 10], seed=0, pad=model.end)
+    assert rollout.lengths.tolist() == [6] * 4
+    assert rollout.groups.tolist() == [0, 1, 2, 3]
+    remembers = CONTEXTS[name].remembers
+    assert len(rollout.tokens) == (4 if remembers else 24)
+    row = int((rollout.episodes == 2).nonzero()[0])
+    given, answers = read(model, rollout, row)
+    # UCB1 first pulls every arm once, in order.
+    assert answers.startswith("pull 1 pull 2 pull 3" if remembers else "pull 1")
+    assert given.startswith("there are 3 arms. you have pulled nothing yet. 6 pulls left.")
+    if name == "rewards":
+        seen = [float(word) for word in given.split("reward ")[1:]]
+        assert seen == rollout.rewards[2, :5].tolist()
+    assert rollout.turns[row].max() == (5 if remembers else 0)
+
+
+def test_rollout_log_probs_equal_a_teacher_forced_pass(model, env):
+    for name in CONTEXTS:
+        rollout = play(LanguageModelAgent(model, name), env, [1, 1, 2, 2], seed=5, pad=model.end)
+        log_probs, _ = model.log_probs(rollout.tokens)
+        torch.testing.assert_close(
+            rollout.log_probs, log_probs * rollout.generated, atol=1e-4, rtol=1e-4
+        )
+        assert rollout.groups.tolist() == [0, 0, 1, 1]
+
+
+def test_values_are_spread_over_generated_tokens_only(model, env):
+    rollout = play(LanguageModelAgent(model, "rewards"), env, [1, 2, 3, 4], seed=0, pad=model.end)
+    spread = rollout.per_token(torch.arange(24.0).reshape(4, 6) + 1)
+    assert (spread[~rollout.generated] == 0).all()
+    for episode in range(4):
+        last = spread[episode][rollout.turns[episode] == 5]
+        assert last.unique().tolist() == [6.0 * episode + 6]
+
+
+def test_unparsed_answers_become_random_legal_actions(model, env):
+    env.reset(seed=0)
+    agent = LanguageModelAgent(model, "state")
+    agent.start(env, 0)
+    for _ in range(5):
+        actions = agent.act(None, {})
+        assert env.action_space.contains(np.asarray(actions))
+        _, rewards, terminated, truncated, _ = env.step(actions)
+        agent.update(actions, rewards, terminated | truncated)
+    assert agent.answers == 20
+    assert 0 < agent.unparsed <= 20  # an untrained model seldom names an arm
+
+
+def test_agents_from_a_folder_play(model, tmp_path):
+    model.save_pretrained(tmp_path)
+    agent = LanguageModelAgent.from_pretrained(tmp_path, context="rewards", temperature=0.0)
+    score = evaluate(agent, ID, episodes=4, **ENV)
+    again = evaluate(agent, ID, episodes=4, **ENV)
+    assert score.lengths.tolist() == [6] * 4
+    assert score.returns.tolist() == again.returns.tolist()
+
+
+def test_episodes_of_a_group_meet_the_same_luck():
+    trainer = small(env_kwargs={"arms": 2, "horizon": 5})
+    expert = TracedAgent(expert_for(ID, "ucb1"), trainer.model, context("rewards"))
+    rollout = trainer._play(expert, groups_of=4)
+    assert rollout.groups.tolist() == [i // 4 for i in range(16)]
+    rewards = rollout.rewards.reshape(4, 4, 5)
+    assert (rewards == rewards[:, :1]).all()  # UCB1 is deterministic
+    assert len(rewards[:, 0].unique(dim=0)) > 1
+    assert trainer.env_steps == 16 * 5
+    assert trainer._starts == 4
+
+
+@pytest.mark.parametrize("loss", ["ppo_clip", "reinforce"])
+def test_given_tokens_get_no_gradient(loss):
+    trainer = small(loss=loss, sft_updates=0, num_minibatches=1)
+    trainer._minibatches = lambda n: (torch.arange(n),)
+    kept, rollouts, play_once = [], [], trainer._play
+    trainer._play = lambda *a, **k: rollouts.append(play_once(*a, **k)) or rollouts[0]
+
+    def keep(module, inputs, output):
+        if output.logits.requires_grad:
+            output.logits.retain_grad()
+            kept.append(output.logits)
+
+    trainer.model.network.register_forward_hook(keep)
+    trainer.step()
+    touched = kept[0].grad.abs().sum(-1) > 0
+    assert touched.any()
+    assert not touched[~rollouts[0].generated[:, 1:]].any()
+
+
+def test_imitation_lowers_its_loss():
+    trainer = small(expert="ucb1", num_envs=64)
+    losses = [trainer.step()["imitation_loss"] for _ in range(25)]
+    assert losses[0] > 3
+    assert losses[-1] < 0.8
+
+
+def test_reinforcement_learns_which_arm_wins():
+    trainer = small(
+        env_kwargs={"means": [0.0, 1.0, 0.0], "horizon": 4},
+        expert="random", sft_updates=15, learning_rate=3e-3, num_envs=64,
+    )  # fmt: skip
+    history = [trainer.step() for _ in range(35)]
+    assert history[15]["return_mean"] < 2
+    assert history[-1]["return_mean"] > 3.5
+    assert history[-1]["unparsed"] < 0.05
+    assert evaluate(trainer.agent(), ID, episodes=64, **trainer.task.env_kwargs).return_mean > 3.5
+
+
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_training_goes_on_exactly(done):
+    """Whether interrupted in imitation, between the phases, or in reinforcement learning."""
+    trainer, other = (small(sft_updates=2, seed=4) for _ in range(2))
+    for _ in range(done):
+        trainer.step()
+    arrays, meta = trainer.state()
+    assert all(isinstance(array, np.ndarray) for array in arrays.values())
+    other.load_state({k: v.copy() for k, v in arrays.items()}, meta)
+    for _ in range(2):
+        assert trainer.step() == other.step()
+    assert trainer.env_steps == other.env_steps
+    for a, b in zip(
+        trainer.model.network.parameters(), other.model.network.parameters(), strict=True
+    ):
+        assert torch.equal(a, b)
+
+
+def test_wrong_arguments_are_explained():
+    with pytest.raises(InvalidArgumentError, match="advantage must be one of"):
+        small(advantage="best")
+    with pytest.raises(InvalidArgumentError, match="multiple of group_size"):
+        small(num_envs=6)
+    with pytest.raises(InvalidArgumentError, match="context must be one of"):
+        small(context="whispers")
+    with pytest.raises(InvalidArgumentError, match="no usual expert"):
+        expert_for("spelunk/DoorKey-v0", None)
