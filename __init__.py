@@ -12,6 +12,7 @@ from spelunk.envs.registry import register_all
 if TYPE_CHECKING:
     from spelunk.envs.kernel import KernelEnv, KernelVectorEnv, kernel, restore
     from spelunk.envs.reference import Reference, reference
+    from spelunk.wrappers.adapters.sb3 import as_sb3_vec_env
 
 __version__ = "0.1.0"
 
@@ -19,12 +20,21 @@ _LAZY = {
     "KernelEnv": "spelunk.envs.kernel",
     "KernelVectorEnv": "spelunk.envs.kernel",
     "Reference": "spelunk.envs.reference",
+    "as_sb3_vec_env": "spelunk.wrappers.adapters.sb3",
     "kernel": "spelunk.envs.kernel",
     "reference": "spelunk.envs.reference",
     "restore": "spelunk.envs.kernel",
 }
 
-__all__ = ["KernelEnv", "KernelVectorEnv", "Reference", "kernel", "reference", "restore"]
+__all__ = [
+    "KernelEnv",
+    "KernelVectorEnv",
+    "Reference",
+    "as_sb3_vec_env",
+    "kernel",
+    "reference",
+    "restore",
+]
 
 
 def __getattr__(name: str) -> Any:

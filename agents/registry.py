@@ -38,12 +38,17 @@ class Entry:
 
 ENTRIES: tuple[Entry, ...] = (
     Entry("random", "core.agent:RandomAgent", "scripted", "legal actions, drawn uniformly"),
+    Entry("ppo", "policy.ppo:PPO", "trained", "proximal policy optimisation"),
+    Entry("dqn", "value.dqn:DQN", "trained", "deep Q-network, double and with action masks"),
     Entry("ucb1", "bandit.ucb1:UCB1", "scripted", "upper confidence bounds (Auer et al. 2002)"),
     Entry(
         "thompson",
         "bandit.thompson:ThompsonSampling",
         "scripted",
         "draws from the posterior of arms",
+    ),
+    Entry(
+        "llm", "llm.trainer:LanguageModelTrainer", "trained", "a language model that plays in words"
     ),
     Entry("oracle", "llm.searchers:OracleSearcher", "scripted", "follows the evidence chain"),
     Entry("guesser", "llm.searchers:GuesserSearcher", "scripted", "answers without searching"),

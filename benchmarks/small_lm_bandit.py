@@ -88,7 +88,7 @@ def train(seed: int, config: Config, rl_updates: int, num_envs: int) -> dict[str
 
 def main() -> None:
     """Measure, print and write `results/small_lm_bandit.json`."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rl-updates", type=int, default=80)
     parser.add_argument("--num-envs", type=int, default=128)

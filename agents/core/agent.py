@@ -12,7 +12,7 @@ class Agent(ABC):
     `start` is called once for a batch; then `act` and `update` alternate, once a step. Agents that
     learn within an episode (bandit algorithms) do so in `update`; planners and language models
     reach the other faces of the batch through `self.env`: its `states`, `prototype.model`,
-    `describe(lane)` and `prototype.parse(text)`.
+    `describe(lane)`, `action_words(lane, action)` and `parse(lane, text)`.
     """
 
     def start(self, env: Any, seed: int) -> None:

@@ -49,7 +49,11 @@ class RunConfig:
     def trainer(self) -> Trainer:
         """The trainer, at its first step."""
         row = registry.entry(self.agent)
-        return row.load()(self.task, _read_dataclass(row.config_class(), self.config))
+        try:
+            config = row.config_class()(**self.config)
+        except TypeError as error:
+            raise RunError(f"the configuration of {self.agent} does not fit: {error}") from None
+        return row.load()(self.task, config)
 
     def write(self, folder: Path) -> None:
         """Write `config.json`."""
@@ -65,7 +69,9 @@ class RunConfig:
         try:
             kept = json.loads((folder / "config.json").read_text())
             task = Task(**kept["task"])
-            return cls(kept["agent"], task, kept["config"])
+            # JSON has lists only; hyperparameters have tuples only.
+            config = {k: tuple(v) if isinstance(v, list) else v for k, v in kept["config"].items()}
+            return cls(kept["agent"], task, config)
         except OSError:
             raise RunError(f"{folder} is no run folder: it has no readable config.json") from None
         except (json.JSONDecodeError, KeyError, TypeError) as error:
@@ -261,13 +267,3 @@ def _bar(
             )
 
         yield show
-
-
-def _read_dataclass(cls: type[Any], values: dict[str, Any]) -> Any:
-    """A configuration from JSON, whose lists stand for tuples."""
-    fixed = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    try:
-        return cls(**fixed)
-    except TypeError as error:
-        accepted = ", ".join(f.name for f in dataclasses.fields(cls))
-        raise RunError(f"the configuration does not fit: {error}; known: {accepted}") from None

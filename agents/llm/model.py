@@ -7,13 +7,12 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     LlamaConfig,
     LlamaForCausalLM,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 
 from ...envs.kernel.errors import InvalidArgumentError
@@ -27,16 +26,16 @@ class LanguageModel:
 
     Attributes:
         network: the network, a `transformers` causal language model.
-        tokenizer: has an end-of-sequence token, which ends an answer.
+        tokenizer: a `transformers` tokenizer with an end-of-sequence token, which ends an answer.
     """
 
-    network: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
+    network: Any
+    tokenizer: Any
 
     @classmethod
     def small(
         cls,
-        tokenizer: PreTrainedTokenizerBase,
+        tokenizer: Any,
         *,
         hidden_size: int = 64,
         layers: int = 2,
@@ -80,8 +79,8 @@ class LanguageModel:
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = LlamaForCausalLM(config)
-        return cls(network.to(device).eval(), tokenizer)  # pyright: ignore[reportArgumentType]
+            network: Any = LlamaForCausalLM(config)
+        return cls(network.eval().to(device), tokenizer)
 
     @classmethod
     def from_pretrained(cls, path: str | Path, device: str = "cpu") -> Self:
@@ -96,9 +95,10 @@ class LanguageModel:
             raise InvalidArgumentError(
                 f"{path} is no folder of a Hugging Face model: it has no config.json"
             )
+        loader: Any = AutoModelForCausalLM
         local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:
-            network = AutoModelForCausalLM.from_pretrained(path, use_safetensors=True, **local)
+            network = loader.from_pretrained(path, use_safetensors=True, **local)
         except (OSError, ValueError) as error:
             raise InvalidArgumentError(f"the model in {path} cannot be loaded: {error}") from error
         try:
@@ -124,7 +124,7 @@ class LanguageModel:
     @cached_property
     def end(self) -> int:
         """The token that ends an answer."""
-        return int(self.tokenizer.eos_token_id)  # pyright: ignore[reportArgumentType]
+        return int(self.tokenizer.eos_token_id)
 
     @cached_property
     def ends(self) -> Tensor:
@@ -170,4 +170,4 @@ class LanguageModel:
         log_p = (logits / temperature).log_softmax(-1)
         chosen = log_p.gather(-1, tokens[:, 1:, None]).squeeze(-1)
         entropy = -(log_p.exp() * log_p).sum(-1)
-        return tuple(torch.nn.functional.pad(x, (1, 0)) for x in (chosen, entropy))  # pyright: ignore[reportReturnType]
+        return pad(chosen, (1, 0)), pad(entropy, (1, 0))

@@ -89,11 +89,11 @@ class Scribe(Protocol):
 
     transcripts: Transcripts
 
-    def start(self, env: Any, seed: int) -> None: ...  # noqa: D102
+    def start(self, env: Any, seed: int) -> None: ...
 
-    def act(self, observations: Any, infos: dict[str, Any]) -> Any: ...  # noqa: D102
+    def act(self, observations: Any, infos: dict[str, Any]) -> Any: ...
 
-    def update(self, actions: Any, rewards: Any, ended: Any) -> None: ...  # noqa: D102
+    def update(self, actions: Any, rewards: Any, ended: Any) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Sampling: batches of token streams that grow by what they are given and what they answer."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ class Session:
         self.lengths = torch.zeros(streams, dtype=torch.int64, device=model.device)
         self.logits = torch.zeros(0, device=model.device)
         self._held = torch.zeros((streams, 0), dtype=torch.bool, device=model.device)
-        self._cache = DynamicCache()
+        self._cache: Any = DynamicCache()
 
     def restart(self, chosen: Tensor) -> None:
         """Empty some of the streams.

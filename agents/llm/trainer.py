@@ -39,14 +39,14 @@ class Config:
     heads: int = 4
     """Attention heads of the small model."""
     context: str | None = None
-    """What the model is told at each turn; None for `"rewards"` in bandits and `"state"` elsewhere."""
+    """What the model is told at each turn; None for `"rewards"` in bandits, otherwise `"state"`."""
     max_tokens: int | None = None
     """The longest answer, in tokens; None for the longest action's length, or 16."""
     expert: str | None = None
     """Whom the model imitates first; None for the environment's usual expert."""
-    sft_updates: int = 50
+    sft_updates: int = 60
     """Updates of imitation before reinforcement learning."""
-    sft_learning_rate: float = 2e-3
+    sft_learning_rate: float = 3e-3
     """Adam's step size in imitation."""
     sft_warmup: int = 50
     """Optimiser steps in which that step size rises from zero."""
@@ -84,7 +84,7 @@ class LanguageModelTrainer(Trainer):
         InvalidArgumentError: an unknown name in the configuration, or groups that do not fit.
     """
 
-    default_num_envs = 256
+    default_num_envs = 128
 
     def __init__(self, task: Task, config: Config):
         super().__init__(task, config)
@@ -99,7 +99,9 @@ class LanguageModelTrainer(Trainer):
                 f"{task.num_envs} and {config.group_size}"
             )
         bandit = registry.entry(task.env_id).family == "bandit"
-        self.context = config.context or ("rewards" if bandit else "state")
+        self._context_name = config.context or ("rewards" if bandit else "state")
+        self._context = context(self._context_name)
+        self._expert = expert_for(task.env_id, config.expert) if config.sft_updates else None
         self.updates = 0
         self._starts = task.seed * 2**20
         self.generator = torch.Generator().manual_seed(task.seed)
@@ -137,18 +139,16 @@ class LanguageModelTrainer(Trainer):
     def _imitate(self) -> dict[str, float]:
         """Learn from the expert's episodes, each with a start of its own."""
         config = self.config
-        expert = TracedAgent(
-            expert_for(self.task.env_id, config.expert), self.model, context(self.context)
-        )
-        rollout = self._play(expert, groups_of=1)
+        assert self._expert is not None
+        rollout = self._play(TracedAgent(self._expert, self.model, self._context), groups_of=1)
         total = 0.0
         for i, index in enumerate(self._minibatches(len(rollout.tokens))):
             done = self.updates * config.num_minibatches + i + 1
             for group in self.optimizer.param_groups:
                 group["lr"] = config.sft_learning_rate * min(1.0, done / config.sft_warmup)
-            loss = imitation_loss(
-                self.model, *(x[index].to(self.model.device) for x in (rollout.tokens, rollout.generated))
-            )
+            tokens = rollout.tokens[index].to(self.model.device)
+            imitated = rollout.generated[index].to(self.model.device)
+            loss = imitation_loss(self.model, tokens, imitated)
             self._descend(loss)
             total += loss.item()
         return {
@@ -171,9 +171,7 @@ class LanguageModelTrainer(Trainer):
                     part[index].to(self.model.device) for part in parts
                 )
                 log_probs, entropies = self.model.log_probs(tokens, config.temperature)
-                losses = policy_loss(
-                    log_probs, drawn, advantage, config.clip_low, config.clip_high
-                )
+                losses = policy_loss(log_probs, drawn, advantage, config.clip_low, config.clip_high)
                 count = generated.sum()
                 loss = (losses * generated).sum() / count
                 self._descend(loss)
@@ -230,5 +228,5 @@ class LanguageModelTrainer(Trainer):
 
     def agent(self) -> LanguageModelAgent:
         return LanguageModelAgent(
-            self.model, self.context, self.config.temperature, self.config.max_tokens
+            self.model, self._context_name, self.config.temperature, self.config.max_tokens
         )

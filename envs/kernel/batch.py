@@ -288,7 +288,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         if isinstance(values, tuple):
             parts = values._asdict()  # pyright: ignore[reportAttributeAccessIssue]
             return {name: self._hand_out(part) for name, part in parts.items()}
-        if values.dtype == object:
+        if values.dtype.hasobject:
             return tuple(values)
         if not self._copy:
             return values

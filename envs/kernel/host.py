@@ -65,6 +65,7 @@ class HostEnv(Env):
         self.adopt_spaces()
         self._states = layout.empty(1)
         self._actions = self.definition.allocate_actions(1)
+        self._mask = self.definition.allocate_mask(1)
         self._started = False
 
     # --- the dynamics ---
@@ -130,6 +131,7 @@ class HostEnv(Env):
         self.begin(state)
         if options:
             self.apply_options(state, options)
+        self._look()
         return self._observation(), self._info()
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -143,10 +145,10 @@ class HostEnv(Env):
         if not self._started or state["done"]:
             raise gymnasium.error.ResetNeeded("the episode has ended: call reset() first")
         self.definition.read_actions([action], self._actions)
-        mask = self.action_mask()
-        if _illegal(self.definition, self._actions, mask).any():
-            raise self.definition.illegal_action(0, action, mask)
+        if _illegal(self.definition, self._actions, self._mask).any():
+            raise self.definition.illegal_action(0, action, self._mask[0])
         reward, terminated, truncated = self.advance(state, self._actions[0])
+        self._look()
         return self._observation(), reward, terminated, truncated, self._info()
 
     # --- snapshots ---
@@ -168,6 +170,7 @@ class HostEnv(Env):
             )
         self._states[0] = snapshot
         self._started = True
+        self._look()
 
     @property
     def started(self) -> bool:
@@ -176,12 +179,16 @@ class HostEnv(Env):
     # --- acting ---
 
     def action_mask(self) -> np.ndarray[Any, np.dtype[np.int8]] | None:
-        return self.legal_states(self._states)[0] if self.definition.masked else None
+        return self._mask[0].copy() if self.definition.masked else None
 
     def sample_action(self, rng: np.random.Generator) -> Any:
         if self.definition.masked:
             return super().sample_action(rng)
         return self.sample_state(self.state, rng)
+
+    def _look(self) -> None:
+        if self.definition.masked:
+            self._mask = self.legal_states(self._states)
 
     def _observation(self) -> Any:
         observations = self.observe_states(self._states)
@@ -192,7 +199,7 @@ class HostEnv(Env):
     def _info(self) -> dict[str, Any]:
         info = {name: self._states[name][0].item() for name in self.definition.metrics}
         if self.definition.masked:
-            info["action_mask"] = self.legal_states(self._states)[0]
+            info["action_mask"] = self._mask[0].copy()
         return info
 
 
@@ -259,14 +266,13 @@ class HostVectorEnv(BatchEnv):
             mask[lanes] = self.prototype.legal_states(states)
 
 
-def _illegal(definition: Definition, actions: Array, mask: Any) -> Any:
-    """Which of n actions are illegal, (n,) `bool`; `mask` is (n, actions), one row, or None."""
+def _illegal(definition: Definition, actions: Array, mask: Array) -> Any:
+    """Which of n actions are illegal, (n,) `bool`; `mask` is that of the state."""
     if definition.discrete:
         inside = (actions >= 0) & (actions < definition.n_actions)
         if not definition.masked:
             return ~inside
-        rows = np.broadcast_to(mask, (len(actions), definition.n_actions))
-        return ~inside | (rows[np.arange(len(actions)), np.where(inside, actions, 0)] == 0)
+        return ~inside | (mask[np.arange(len(actions)), np.where(inside, actions, 0)] == 0)
     if actions.dtype.kind == "f":
         return np.isnan(actions).any(axis=-1)
     return np.zeros(len(actions), bool)

@@ -98,9 +98,7 @@ def _share_out(world: World, rng: np.random.Generator) -> list[list[Fact]]:
     return stated
 
 
-def _entity_page(
-    world: World, entity: int, facts: list[Fact], rng: np.random.Generator
-) -> Page:
+def _entity_page(world: World, entity: int, facts: list[Fact], rng: np.random.Generator) -> Page:
     facts = [facts[i] for i in rng.permutation(len(facts))]
     sentences = []
     for head, relation, tail in facts:

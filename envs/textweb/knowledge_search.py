@@ -1,7 +1,6 @@
 """KnowledgeSearch: answer questions about a fictional world by searching its pages."""
 
 import re
-import textwrap
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -10,9 +9,9 @@ from gymnasium import spaces
 
 from ..kernel import HostEnv, InvalidArgumentError, StateLayout, Unicode, UnparseableActionError
 from ..kernel.host import integer
-from ..kernel.render import Canvas
 from .corpus import PAGE_FACTS, PAGE_MENTIONS
 from .library import PATTERNS, TOP_K, Library, open_library
+from .raster import draw_search
 from .world import RELATIONS, RELATIONS_PER_TYPE, Question, first_relation
 
 #: Entities an agent has in mind: the one asked about, and those of the pages read last.
@@ -23,8 +22,7 @@ REMEMBERED = 8
 OFFERED = 4
 
 # The slots of the menu: first searches, then pages to open, then answers.
-_SEARCHES = KNOWN * RELATIONS_PER_TYPE
-_OPENS = _SEARCHES
+_OPENS = KNOWN * RELATIONS_PER_TYPE
 _ANSWERS = _OPENS + TOP_K
 _GUESSES = _ANSWERS + KNOWN
 SLOTS = _GUESSES + OFFERED
@@ -353,34 +351,17 @@ class KnowledgeSearch(HostEnv):
     # --- pictures and scores ---
 
     def draw_state(self, state: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        pages, opened = self.library.pages, _listed(state["opened"])
-        canvas = Canvas(_WIDTH, _HEIGHT, "sand")
-        canvas.rectangle(0, 0, _WIDTH, 56, "night")
-        canvas.text(20, 28, self.library.ask(self.question(state)), "white", 17, "lm")
-        canvas.rectangle(20, 76, 220, 284, "paper")
-        heading = textwrap.shorten(str(state["query"]), 30, placeholder="…") or "no search yet"
-        canvas.text(34, 97, heading, "blue", 13, "lm")
-        for i, number in enumerate(_listed(state["results"])):
-            y = 130 + 44 * i
-            current = opened[-1:] == [number]
-            canvas.rectangle(28, y - 18, 204, 36, "yellow" if current else "white")
-            canvas.circle(46, y, 10, "grey" if number in opened else "blue")
-            canvas.text(46, y, str(i + 1), "white", 12)
-            canvas.text(64, y, pages[number].title, "ink", 13, "lm")
-        canvas.rectangle(260, 76, 360, 284, "paper")
-        if opened:
-            page = pages[opened[-1]]
-            canvas.text(280, 102, page.title, "ink", 20, "lm")
-            canvas.rectangle(280, 120, 320, 2, "sand")
-            for i, line in enumerate(_lines(page.text)):
-                canvas.text(280, 140 + 22 * i, line, "ink", 14, "lm")
-        else:
-            canvas.text(440, 218, "no page opened yet", "grey", 14)
-        if state["verdict"]:
-            right = state["verdict"] == _RIGHT
-            canvas.rectangle(260, 320, 360, 40, "green" if right else "red")
-            canvas.text(440, 340, "right" if right else "wrong", "white", 16)
-        return canvas.pixels()
+        library, opened = self.library, _listed(state["opened"])
+        return draw_search(
+            library.ask(self.question(state)),
+            str(state["query"]),
+            [
+                (library.pages[number].title, number in opened, opened[-1:] == [number])
+                for number in _listed(state["results"])
+            ],
+            library.pages[opened[-1]] if opened else None,
+            bool(state["success"]) if state["verdict"] else None,
+        )
 
     def best_return(self, seed: int) -> float | None:
         limit = self.definition.max_episode_steps
@@ -389,7 +370,6 @@ class KnowledgeSearch(HostEnv):
 
 _TAIL_TYPES = np.array([relation.tail for relation in RELATIONS])
 _RANKS = 1 / np.arange(1, TOP_K + 1, dtype=np.float32)
-_WIDTH, _HEIGHT = 640, 380
 
 
 def _read(text: str) -> tuple[str, str] | None:
@@ -408,9 +388,3 @@ def _listed(values: Any) -> list[int]:
 
 def _padded(values: Sequence[int], length: int) -> list[int]:
     return [*values, *[-1] * (length - len(values))]
-
-
-def _lines(text: str) -> list[str]:
-    """A page's sentences, broken where they are too long for the picture."""
-    sentences = re.split(r"(?<=\.) ", text)
-    return [line for sentence in sentences for line in textwrap.wrap(sentence, 44)]

@@ -34,7 +34,7 @@ def group_mean(returns: Tensor, played: Tensor, groups: Tensor) -> Tensor:
 
 
 def grpo(returns: Tensor, played: Tensor, groups: Tensor) -> Tensor:
-    """`group_mean`, divided by the group's standard deviation (Shao et al. 2024, "DeepSeekMath")."""
+    """`group_mean` over the group's standard deviation (Shao et al. 2024, "DeepSeekMath")."""
     centred = group_mean(returns, played, groups) * played
     squares = _group_sum(centred.square().sum(1, keepdim=True), groups)
     turns = _group_sum(played.sum(1, keepdim=True).to(centred.dtype), groups)

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
 from spelunk.agents.llm.model import LanguageModel
 from spelunk.agents.llm.sampler import Session, pad_left, sample
 from spelunk.agents.llm.sft import imitation_loss
 from spelunk.agents.llm.tokenizer import build_tokenizer, collect_texts
 from spelunk.envs.kernel.errors import InvalidArgumentError
-from transformers import LlamaConfig, LlamaForCausalLM
 
 TEXTS = ["There are 5 arms; you pulled (twice) arm 3.", "pull 1", "pull 2", "reward 1"]
 
@@ -115,7 +116,7 @@ def test_answers_stop_at_their_end(model):
 def test_too_long_a_transcript_is_an_error(model):
     session = Session(model, 1)
     session.limit = 8
-    with pytest.raises(InvalidArgumentError, match="9 tokens.*at most 8"):
+    with pytest.raises(InvalidArgumentError, match=r"9 tokens.*at most 8"):
         session.extend(torch.ones(1, 9, dtype=torch.int64), torch.tensor([9]))
 
 
@@ -124,10 +125,12 @@ def test_given_tokens_teach_nothing(model):
     imitated = torch.zeros(3, 8, dtype=torch.bool)
     imitated[0, 3:5] = imitated[2, 7] = True
     kept = []
-    hook = model.network.register_forward_hook(
-        lambda module, inputs, output: (output.logits.retain_grad(), kept.append(output.logits))
-        and None
-    )
+
+    def keep(module, inputs, output):
+        output.logits.retain_grad()
+        kept.append(output.logits)
+
+    hook = model.network.register_forward_hook(keep)
     loss = imitation_loss(model, tokens, imitated)
     loss.backward()
     hook.remove()

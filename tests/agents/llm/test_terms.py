@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from spelunk.agents.llm.terms.advantage import ADVANTAGES
 from spelunk.agents.llm.terms.loss import LOSSES
 
@@ -18,7 +19,7 @@ def estimate(name):
 def test_advantages_sum_to_zero_in_each_group(name):
     advantages = estimate(name)
     for group in (0, 1):
-        torch.testing.assert_close(advantages[GROUPS == group].sum(0), torch.zeros(2))
+        torch.testing.assert_close(advantages[group == GROUPS].sum(0), torch.zeros(2))
 
 
 def test_reinforce_sums_to_zero_over_the_batch():
@@ -48,7 +49,7 @@ def test_rloo_compares_with_the_others_only():
 def test_grpo_has_unit_spread_and_ignores_equal_groups():
     advantages = estimate("grpo")
     for group in (0, 1):
-        spread = advantages[GROUPS == group].square().mean().sqrt()
+        spread = advantages[group == GROUPS].square().mean().sqrt()
         torch.testing.assert_close(spread, torch.tensor(1.0))
     equal = ADVANTAGES["grpo"](torch.full((5, 2), 7.0), PLAYED, GROUPS)
     assert (equal == 0).all()

@@ -1,11 +1,13 @@
 """Rollouts, agents and training on small bandits."""
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 import pytest
-import spelunk  # noqa: F401
 import torch
-from spelunk.agents.core.evaluation import evaluate
+
+import spelunk  # noqa: F401
 from spelunk.agents.core.trainer import Task
 from spelunk.agents.llm.agent import LanguageModelAgent
 from spelunk.agents.llm.contexts import CONTEXTS, context
@@ -17,7 +19,7 @@ from spelunk.agents.llm.trainer import Config, LanguageModelTrainer
 from spelunk.envs.kernel.errors import InvalidArgumentError
 
 ID = "spelunk/BernoulliBandit-v0"
-ENV = {"arms": 3, "horizon": 6}
+ENV: dict[str, Any] = {"arms": 3, "horizon": 6}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -42,7 +44,8 @@ def env():
 
 
 def small(**kwargs):
-    config = {"hidden_size": 32, "layers": 1, "heads": 2, "num_minibatches": 2, "group_size": 4}
+    config = {"hidden_size": 32, "layers": 1, "heads": 2, "num_minibatches": 2, "group_size": 4,
+              "sft_learning_rate": 1e-2, "sft_warmup": 10}  # fmt: skip
     env_kwargs = kwargs.pop("env_kwargs", ENV)
     num_envs = kwargs.pop("num_envs", 16)
     task = Task(ID, 10**6, num_envs, env_kwargs=env_kwargs, seed=kwargs.pop("seed", 0))
@@ -52,8 +55,7 @@ def small(**kwargs):
 def read(model, rollout, row):
     """The given and the generated text of a sequence."""
     tokens, generated = rollout.tokens[row], rollout.generated[row]
-    length = int((tokens != model.end).nonzero().max()) + 1
-    return [model.decode(tokens[:length][kept[:length]].tolist()) for kept in (~generated, generated)]
+    return [model.decode(tokens[kept].tolist()) for kept in (~generated, generated)]
 
 
 @pytest.mark.parametrize("name", CONTEXTS)
@@ -107,13 +109,13 @@ def test_unparsed_answers_become_random_legal_actions(model, env):
     assert 0 < agent.unparsed <= 20  # an untrained model seldom names an arm
 
 
-def test_agents_from_a_folder_play(model, tmp_path):
+def test_agents_from_a_folder_play(model, env, tmp_path):
     model.save_pretrained(tmp_path)
     agent = LanguageModelAgent.from_pretrained(tmp_path, context="rewards", temperature=0.0)
-    score = evaluate(agent, ID, episodes=4, **ENV)
-    again = evaluate(agent, ID, episodes=4, **ENV)
-    assert score.lengths.tolist() == [6] * 4
-    assert score.returns.tolist() == again.returns.tolist()
+    rollouts = [play(agent, env, [3, 3, 3, 3], seed=i, pad=agent.model.end) for i in range(2)]
+    assert rollouts[0].lengths.tolist() == [6] * 4
+    generated = [rollout.tokens[0, :20] for rollout in rollouts]
+    assert torch.equal(*generated)  # greedy answers do not depend on the agent's seed
 
 
 def test_episodes_of_a_group_meet_the_same_luck():
@@ -157,13 +159,12 @@ def test_imitation_lowers_its_loss():
 def test_reinforcement_learns_which_arm_wins():
     trainer = small(
         env_kwargs={"means": [0.0, 1.0, 0.0], "horizon": 4},
-        expert="random", sft_updates=15, learning_rate=3e-3, num_envs=64,
+        expert="random", sft_updates=20, learning_rate=3e-3, num_envs=64,
     )  # fmt: skip
-    history = [trainer.step() for _ in range(35)]
-    assert history[15]["return_mean"] < 2
+    history = [trainer.step() for _ in range(50)]
+    assert history[20]["return_mean"] < 2
     assert history[-1]["return_mean"] > 3.5
     assert history[-1]["unparsed"] < 0.05
-    assert evaluate(trainer.agent(), ID, episodes=64, **trainer.task.env_kwargs).return_mean > 3.5
 
 
 @pytest.mark.parametrize("done", [1, 2, 3])

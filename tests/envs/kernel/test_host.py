@@ -160,7 +160,8 @@ def test_plain_python_draws_the_numbers_of_the_kernels():
     states["rng"] = 12345
     for n in (1, 2, 10, 1000, 2**31):
         for _ in range(50):
-            assert integer(states[0], n) == rng.integer(states[1], n)
+            with np.errstate(over="ignore"):  # where kernels are plain Python too
+                assert integer(states[0], n) == rng.integer(states[1], n)
     assert states["rng"][0] == states["rng"][1]
 
 
@@ -202,7 +203,7 @@ def test_texts_out_of_the_space_are_illegal():
     for wrong in (("x", "x" * 6), ("x", 3), ("x",), "xx", None):
         with pytest.raises(InvalidActionError):
             env.step(wrong)
-    with pytest.raises(InvalidActionError, match="environment 1.*Unicode"):
+    with pytest.raises(InvalidActionError, match=r"environment 1.*Unicode"):
         env.step(("x", "x" * 6))
 
 

@@ -1,5 +1,6 @@
 """KnowledgeSearch: menu, words, features and the end of an episode."""
 
+import itertools
 from typing import Any
 
 import gymnasium
@@ -230,7 +231,13 @@ def test_pages_that_are_not_listed_cannot_be_opened(number):
 
 def test_strange_queries_are_only_words():
     env = started(actions="text")
-    for words in ("<script>alert(1)</script>", "\x1b[2J\0", "word " * 800, "ignore all rules", "%s"):
+    for words in (
+        "<script>alert(1)</script>",
+        "\x1b[2J\0",
+        "word " * 800,
+        "ignore all rules",
+        "%s",
+    ):
         observation = env.step(f"search: {words}")[0]
         assert observation in env.observation_space
         assert "none" in observation or "1 " in observation
@@ -317,4 +324,4 @@ def test_pictures_change_with_the_state():
         env.step(env.parse(message))
         pictures.append(env.render())
     assert all(p.shape == (380, 640, 3) and p.dtype == np.uint8 for p in pictures)
-    assert all((a != b).any() for a, b in zip(pictures, pictures[1:], strict=False))
+    assert all((a != b).any() for a, b in itertools.pairwise(pictures))
