@@ -247,7 +247,7 @@ class Commands:
         _, kwargs = self._environment(env_id)
         from .solve import solve
 
-        solution = solve(row.load(), env_id, kwargs, seed)
+        solution = solve(row.load()(), env_id, kwargs, seed)
         self._figures({k: v for k, v in solution.items() if k != "plan"})
         for number, words in enumerate(solution["plan"], 1):
             self._console.print(f"{number:4d}  {words}", markup=False)

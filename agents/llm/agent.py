@@ -6,7 +6,7 @@ from typing import Any, Self
 import torch
 from gymnasium import spaces
 
-from ...envs.kernel.errors import UnparseableActionError
+from ...envs.kernel.errors import InvalidArgumentError, UnparseableActionError
 from ..core.agent import Agent
 from .contexts import context as context_of
 from .model import LanguageModel
@@ -26,6 +26,9 @@ class LanguageModelAgent(Agent):
         max_tokens: the longest answer; None for that of the longest action, or 16
             where not every action is always possible.
 
+    Raises:
+        InvalidArgumentError: an unknown context or a negative temperature.
+
     Attributes:
         answers: how many answers were given since `start`.
         unparsed: how many of them named no legal action.
@@ -38,6 +41,8 @@ class LanguageModelAgent(Agent):
         temperature: float = 1.0,
         max_tokens: int | None = None,
     ):
+        if temperature < 0:
+            raise InvalidArgumentError(f"temperature must not be negative; got {temperature!r}")
         self.model, self.context = model, context_of(context)
         self.temperature, self.max_tokens = temperature, max_tokens
 

@@ -98,6 +98,10 @@ class LanguageModelTrainer(Trainer):
                 f"num_envs must be a multiple of group_size, which is at least 2; got "
                 f"{task.num_envs} and {config.group_size}"
             )
+        if config.temperature <= 0:
+            raise InvalidArgumentError(
+                f"temperature must be positive in training; got {config.temperature!r}"
+            )
         bandit = registry.entry(task.env_id).family == "bandit"
         self._context_name = config.context or ("rewards" if bandit else "state")
         self._context = context(self._context_name)
@@ -141,7 +145,7 @@ class LanguageModelTrainer(Trainer):
         config = self.config
         assert self._expert is not None
         rollout = self._play(TracedAgent(self._expert, self.model, self._context), groups_of=1)
-        total = 0.0
+        losses = []
         for i, index in enumerate(self._minibatches(len(rollout.tokens))):
             done = self.updates * config.num_minibatches + i + 1
             for group in self.optimizer.param_groups:
@@ -150,9 +154,9 @@ class LanguageModelTrainer(Trainer):
             imitated = rollout.generated[index].to(self.model.device)
             loss = imitation_loss(self.model, tokens, imitated)
             self._descend(loss)
-            total += loss.item()
+            losses.append(loss.item())
         return {
-            "imitation_loss": total / config.num_minibatches,
+            "imitation_loss": sum(losses) / len(losses),
             "expert_return_mean": float(rollout.rewards.sum(1).mean()),
         }
 
@@ -164,7 +168,7 @@ class LanguageModelTrainer(Trainer):
         advantages = rollout.per_token(self._advantages(rollout))
         parts = rollout.tokens, rollout.generated, rollout.log_probs, advantages
         policy_loss = LOSSES[config.loss]
-        sums = torch.zeros(3)
+        figures = []
         for _ in range(config.epochs):
             for index in self._minibatches(len(rollout.tokens)):
                 tokens, generated, drawn, advantage = (
@@ -179,8 +183,8 @@ class LanguageModelTrainer(Trainer):
                     log_ratio = (log_probs - drawn) * generated
                     kl = (log_ratio.exp() - 1 - log_ratio).sum() / count
                     entropy = (entropies * generated).sum() / count
-                    sums += torch.stack((loss, entropy, kl)).cpu()
-        means = (sums / (config.epochs * config.num_minibatches)).tolist()
+                    figures.append(torch.stack((loss, entropy, kl)))
+        means = torch.stack(figures).mean(0).tolist()
         return {
             "return_mean": float(rollout.rewards.sum(1).mean()),
             "length_mean": float(rollout.lengths.float().mean()),
@@ -190,11 +194,10 @@ class LanguageModelTrainer(Trainer):
 
     def _play(self, agent: Scribe, groups_of: int) -> Rollout:
         """One episode in each lane, from starts that were not used before."""
-        starts = self.task.num_envs // groups_of
-        seeds = [self._starts + lane // groups_of for lane in range(self.task.num_envs)]
-        pad = self.model.end
-        rollout = play(agent, self.env, seeds, seed=self._starts, pad=pad)
-        self._starts += starts
+        lanes = self.task.num_envs
+        seeds = [self._starts + lane // groups_of for lane in range(lanes)]
+        rollout = play(agent, self.env, seeds, seed=self._starts, pad=self.model.end)
+        self._starts += lanes // groups_of
         self.env_steps += int(rollout.lengths.sum())
         return rollout
 

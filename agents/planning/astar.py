@@ -1,5 +1,6 @@
 """A* on the model face."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,5 +37,10 @@ class AStarAgent(PlanAgent):
     def plan(self, state: States) -> Sequence[int] | None:
         model = self.env.prototype.model
         problem = ModelProblem(model, state, self._heuristic, self.unit_costs)
-        result = best_first(problem, **self.options)
-        return None if result.plan is None else result.plan.tolist()
+        self._result = best_first(problem, **self.options)
+        return None if self._result.plan is None else self._result.plan.tolist()
+
+    def figures(self) -> dict[str, Any]:
+        found = dataclasses.asdict(self._result)
+        del found["plan"]
+        return found

@@ -36,6 +36,10 @@ class PlanAgent(Agent):
     def plan(self, state: States) -> Sequence[int] | None:
         """The actions for an episode that starts from a state, (1,); None where none are known."""
 
+    def figures(self) -> dict[str, Any]:
+        """What the latest plan took to find, by name; empty where the planner does not count."""
+        return {}
+
     def act(self, observations: Any, infos: dict[str, Any]) -> np.ndarray:
         for lane in np.flatnonzero(self._fresh):
             self._plans[lane] = self.plan(self.env.states[lane : lane + 1].copy())

@@ -192,5 +192,20 @@ def test_wrong_arguments_are_explained():
         small(num_envs=6)
     with pytest.raises(InvalidArgumentError, match="context must be one of"):
         small(context="whispers")
+    with pytest.raises(InvalidArgumentError, match="temperature must be positive"):
+        small(temperature=0.0)
     with pytest.raises(InvalidArgumentError, match="no usual expert"):
         expert_for("spelunk/DoorKey-v0", None)
+
+
+@pytest.mark.parametrize("actions", ["menu", "text"])
+def test_environments_that_answer_in_texts_train_too(actions):
+    task = Task("spelunk/KnowledgeSearch-v0", 100, 4, {"actions": actions, "max_episode_steps": 6})
+    config = Config(hidden_size=16, layers=1, heads=2, group_size=2, sft_updates=1,
+                    num_minibatches=2, max_tokens=3)  # fmt: skip
+    trainer = LanguageModelTrainer(task, config)
+    assert trainer.step()["expert_return_mean"] == 1
+    metrics = trainer.step()
+    assert 0 <= metrics["return_mean"] <= 1
+    assert metrics["unparsed"] > 0.9
+    assert 1 <= metrics["length_mean"] <= 6

@@ -12,7 +12,7 @@ from spelunk.agents.planning.problem import Expansion, ModelProblem
 from spelunk.envs.bandit.bernoulli import BernoulliBandit
 from spelunk.envs.combinatorial.tsp import TSP
 from spelunk.envs.gridworld.door_key import DoorKey
-from spelunk.envs.kernel import InvalidArgumentError, UnsupportedFaceError
+from spelunk.envs.kernel import InvalidArgumentError, Successors, UnsupportedFaceError
 from spelunk.envs.search.sliding_tile import SlidingTile, optimal_moves
 
 
@@ -186,6 +186,37 @@ def test_real_costs_shortest_tour_of_five_cities():
     for seed in range(5):
         result = best_first(ModelProblem(env.model, env.model.reset([seed])))
         assert result.cost == pytest.approx(-env.best_return(seed), rel=1e-6)
+
+
+class Ledge:
+    """A model of places in a row: 1 is lava, which ends the episode, and 3 the goal.
+
+    Action 0 goes one place on; action 1 goes two, at the price of three.
+    """
+
+    deterministic = True
+
+    def successors(self, states):
+        children = states[:, None] + np.array([1, 2], np.int32)
+        return Successors(
+            states=children,
+            costs=np.tile(np.array([1.0, 3.0], np.float32), (len(states), 1)),
+            legal=(children <= 3).astype(np.int8),
+            terminated=(children == 1) | (children == 3),
+        )
+
+    def is_goal(self, states):
+        return states == 3
+
+    def key(self, states):
+        return np.stack([states, states], axis=1).astype(np.uint64)
+
+
+def test_terminal_states_that_are_no_goals_are_dead_ends():
+    result = best_first(ModelProblem(Ledge(), np.array([0], np.int32)))
+    assert (result.plan.tolist(), result.cost) == ([1, 0], 4.0)
+    result = best_first(ModelProblem(Ledge(), np.array([0], np.int32), unit_costs=True))
+    assert (result.plan.tolist(), result.cost) == ([1, 0], 2.0)
 
 
 def test_what_cannot_be_searched_is_refused():

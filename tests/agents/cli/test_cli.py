@@ -1,0 +1,132 @@
+import io
+import json
+import sys
+
+import pytest
+
+from spelunk.agents.cli.main import main
+from spelunk.envs.registry import ENTRIES
+
+
+def run(capsys, *words):
+    main(list(words))
+    return capsys.readouterr().out
+
+
+def value(capsys, *words):
+    """The JSON on the last line."""
+    return json.loads(run(capsys, *words, "--json").strip().splitlines()[-1])
+
+
+def test_list(capsys):
+    rows = value(capsys, "list")
+    assert [row["id"] for row in rows] == [row.id for row in ENTRIES]
+    assert all(set(row) == {"id", "family", "faces", "randomness", "reference"} for row in rows)
+    table = run(capsys, "list")
+    assert "spelunk/DoorKey-v0" in table
+    assert "ppo" in table
+
+
+def test_info_shows_the_page_and_the_arguments(capsys):
+    page = run(capsys, "info", "spelunk/DoorKey-v0", "--env.size", "5")
+    assert "The agent must pick up a yellow key" in page
+    assert "see_through_walls" in page
+    assert value(capsys, "info", "spelunk/DoorKey-v0")["arguments"]["size"] == 8
+
+
+def test_eval_of_an_agent(capsys):
+    found = value(capsys, "eval", "random", "spelunk/DoorKey-v0", "--episodes", "20", "--env.size=5")
+    assert found["env_kwargs"] == {"size": 5}
+    assert found["episodes"] == 20
+    assert 0 <= found["return_mean"] < 0.5
+    keys = {"normalized_score", "steps_per_second", "wall_seconds", "seed", "versions"}
+    assert keys <= found.keys()
+
+
+def test_train_then_eval_a_run(capsys, tmp_path):
+    folder = str(tmp_path / "run")
+    words = ["train", "ppo", "spelunk/DoorKey-v0", "--env.size", "5", "--total-steps", "512"]
+    words += ["--num-envs", "8", "--agent.num-steps", "16", "--out", folder, "--device", "cpu"]
+    summary = value(capsys, *words)
+    assert summary["env_steps"] == 512
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["config"]["num_steps"] == 16
+    again = value(capsys, "eval", folder, "--episodes", "256")
+    assert again["return_mean"] == summary["return_mean"]
+    assert again.keys() >= summary.keys() - {"env_steps"}
+    resumed = value(capsys, "train", "run", "--resume", folder)
+    assert resumed["env_steps"] == 512
+
+
+def test_solve(capsys):
+    found = value(capsys, "solve", "astar", "spelunk/SlidingTile-v0", "--env.size", "2")
+    assert found["status"] == "solved"
+    assert found["return"] == -found["cost"] == -len(found["plan"])
+
+
+def test_bench(capsys):
+    found = value(
+        capsys, "bench", "throughput", "spelunk/DoorKey-v0", "--num-envs", "64", "--threads", "1",
+        "--seconds", "0.01",
+    )  # fmt: skip
+    assert found["threads"] == 1
+    assert found["num_envs"] == 64
+    assert found["device"] == "cpu"
+    assert found["steps_per_second"] > 1000
+    assert found["first_step_seconds"] > 0
+    assert found["id"] == "spelunk/DoorKey-v0"
+
+
+def test_play_by_hand_and_by_an_agent(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("turn left\n1\nfly away\n99\nquit\n"))
+    out = run(capsys, "play", "spelunk/DoorKey-v0", "--env.size", "5")
+    assert "step 2" in out
+    assert "'fly away' names no action" in out
+    assert "99 is not allowed" in out
+    assert "left before the end" in out
+    found = value(capsys, "play", "spelunk/TSP-v0", "--agent", "two_opt", "--delay", "0")
+    assert found["ended"]
+    assert found["steps"] == 19
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["info", "spelunk/Nonesuch-v0"], "there are spelunk/DoorKey-v0"),
+        (["eval", "random", "spelunk/DoorKey-v0", "--env.size", "2"], "size must be"),
+        (["eval", "nobody", "spelunk/DoorKey-v0"], "neither a run folder nor one of the agents"),
+        (["eval", "ppo", "spelunk/DoorKey-v0"], "trained first"),
+        (["eval", "random", "spelunk/DoorKey-v0", "--episodes", "1"], "at least 2"),
+        (["train", "nobody", "spelunk/DoorKey-v0"], "unknown agent"),
+        (["train", "random", "spelunk/DoorKey-v0"], "nothing to train"),
+        (["train", "ppo", "spelunk/KnowledgeSearch-v0", "--env.actions", "text"], "no network reads"),
+        (["train", "run", "--resume", "/nonexistent"], "no run folder"),
+        (["solve", "ppo", "spelunk/SlidingTile-v0"], "not a planner"),
+        (["solve", "astar", "spelunk/BernoulliBandit-v0"], "stochastic"),
+        (["solve", "two_opt", "spelunk/DoorKey-v0"], "TSP"),
+        (["eval", "two_opt", "spelunk/TSP-v0", "--env.file", "/nonexistent.tsp"], "nonexistent.tsp"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(capsys, tmp_path, monkeypatch, words, complaint):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert complaint in lines[0]
+    assert not list(tmp_path.iterdir()), "a mistake must leave nothing behind"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["dig"],
+        ["eval", "random", "spelunk/DoorKey-v0", "--env.colour", "red"],
+        ["eval", "random", "spelunk/DoorKey-v0", "--env.size", "big"],
+        ["train", "ppo", "spelunk/DoorKey-v0", "--agent.wisdom", "3"],
+    ],
+)
+def test_words_that_do_not_parse(capsys, words):
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
