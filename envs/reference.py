@@ -1,6 +1,7 @@
 """Yardsticks: what the random policy scores, and the best that is known."""
 
 import functools
+import hashlib
 import json
 import os
 import tempfile
@@ -54,7 +55,7 @@ def reference(id: str, **kwargs: Any) -> Reference:
     may take a minute, and kept in the user's cache folder.
     """
     registry.entry(id)
-    key = f"{id} {json.dumps(_scored(kwargs), sort_keys=True)}"
+    key = f"{id} {json.dumps(_identity(kwargs), sort_keys=True)}"
     stored = _read(_STORED).get(key)
     if stored is None:
         cache = Path(platformdirs.user_cache_dir("spelunk", appauthor=False)) / "references.json"
@@ -67,7 +68,7 @@ def reference(id: str, **kwargs: Any) -> Reference:
 
 def compute(id: str, **kwargs: Any) -> Reference:
     """Play the random policy and ask the environment's solver; see `reference`."""
-    kwargs = _scored(kwargs)
+    kwargs.pop("render_mode", None)
     returns = random_returns(id, **kwargs)
     env: Any = gymnasium.make(id, **kwargs).unwrapped
     best = [env.best_return(seed) for seed in range(_BEST_EPISODES)]
@@ -96,8 +97,14 @@ def random_returns(id: str, seed: int = 0, **kwargs: Any) -> np.ndarray[Any, Any
     return returns
 
 
-def _scored(kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in kwargs.items() if name not in _NEUTRAL}
+def _identity(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that decide a score; a file counts by what is in it, not only by its name."""
+    scored = {name: value for name, value in kwargs.items() if name not in _NEUTRAL}
+    for name, value in kwargs.items():
+        if isinstance(value, str) and os.path.isfile(value):
+            digest = hashlib.sha256(Path(value).read_bytes()).hexdigest()
+            scored[name] = f"{value} {digest[:16]}"
+    return scored
 
 
 @functools.cache

@@ -22,7 +22,9 @@ class Archive:
     """
 
     def __init__(self, columns: Mapping[str, tuple[DTypeLike, tuple[int, ...]]]):
-        self._columns = {name: np.empty((0, *shape), dtype) for name, (dtype, shape) in columns.items()}
+        self._columns = {
+            name: np.empty((0, *shape), dtype) for name, (dtype, shape) in columns.items()
+        }
         self._size = 0
 
     def __len__(self) -> int:

@@ -39,7 +39,7 @@ class Config:
     """The part of the population that has offspring."""
     elites: int = 1
     """Individuals of the highest score that live on unchanged."""
-    mutation: float = 0.1
+    mutation: float = 0.5
     """Standard deviation of the Gaussian noise added to every weight of a child."""
     hidden: tuple[int, ...] = (16,)
     """Widths of the policies' hidden layers."""

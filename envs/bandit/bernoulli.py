@@ -122,12 +122,8 @@ class BernoulliBandit(KernelEnv):
             kernels=Kernels(reset, step, observe),
             layout=StateLayout(
                 [("means", np.float64, (arms,)), ("best_mean", np.float64)],
-                [
-                    ("pulls", np.int32, (arms,)),
-                    ("wins", np.int32, (arms,)),
-                    ("regret", np.float64),
-                    ("pseudo_regret", np.float64),
-                ],
+                [("pulls", np.int32, (arms,)), ("wins", np.int32, (arms,))],
+                [("regret", np.float64), ("pseudo_regret", np.float64)],
             ),
             params=Params(horizon, given),
             observation_space=spaces.Box(0, 1, (arms, 2), np.float32),

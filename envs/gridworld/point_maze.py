@@ -2,8 +2,6 @@
 
 import math
 import re
-from collections import deque
-from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -19,64 +17,12 @@ from ..kernel import (
     rng,
 )
 from ..kernel.render import Canvas
+from .mazes import COMPASS, STEPS, cells_between, range_tables, read_maze
 
 SPEED = 0.25  # cells a step at full action
 HALF = 0.125  # half the side of the body
 GOAL_RADIUS = 0.5
-_MAX_SIDE = 256
 
-MAZES = {
-    "deceptive": """
-        ###############
-        #G....#.......#
-        #.....#.......#
-        #####.#..###..#
-        #...#.#....#..#
-        #...#.####.#..#
-        #...#.#....#..#
-        #...#...####..#
-        #...#####.....#
-        #...#.........#
-        #...#.....#####
-        #...#.........#
-        #.............#
-        #S............#
-        ###############
-    """,
-    "medium": """
-        #########
-        #S.##...#
-        #..#..#.#
-        ##...##.#
-        ##.#....#
-        #..#.##.#
-        #.##.#..#
-        #....##G#
-        #########
-    """,
-    "umaze": """
-        #######
-        #G....#
-        #####.#
-        #S....#
-        #######
-    """,
-    "open": """
-        #########
-        #S......#
-        #.......#
-        #.......#
-        #.......#
-        #......G#
-        #########
-    """,
-}
-
-#: The directions of the range finders, clockwise; y grows southwards.
-COMPASS = (
-    "east", "south-east", "south", "south-west", "west", "north-west", "north", "north-east",
-)  # fmt: skip
-_STEPS = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1))
 _RANGES = 4  # where the range finders begin in the observation
 _DIAGONAL = math.sqrt(2.0)
 
@@ -288,19 +234,25 @@ class PointMaze(KernelEnv):
         self._lines = read_maze(maze)
         walls = np.array([[c == "#" for c in line] for line in self._lines], np.int8)
         start, target = (self._centre(symbol) for symbol in "SG")
-        self._way = cells_between(walls, start, target)
-        if self._way is None:
+        way = cells_between(walls, start, target)
+        if way is None:
             raise InvalidArgumentError("the maze has no way from S to G")
+        self._way = way
         super().__init__(
             kernels=Kernels(reset, steps[reward], observe, goal=goal),
             layout=StateLayout(
                 [("start_distance", np.float64)],
-                [("x", np.float64), ("y", np.float64), ("distance", np.float64), ("success", np.int8)],
+                [
+                    ("x", np.float64),
+                    ("y", np.float64),
+                    ("distance", np.float64),
+                    ("success", np.int8),
+                ],
             ),
             params=Params(
                 walls,
                 np.ascontiguousarray(walls.T),
-                *_range_tables(walls),
+                *range_tables(walls),
                 *start,
                 float(start_noise),
                 *target,
@@ -343,9 +295,10 @@ class PointMaze(KernelEnv):
         x, y = float(state["x"]), float(state["y"])
         obs = np.zeros(_RANGES + len(COMPASS), np.float32)
         observe(state, p, obs)
-        for (dx, dy), reach in zip(_STEPS, obs[_RANGES:] * max(width, height), strict=True):
+        for (dx, dy), reach in zip(STEPS, obs[_RANGES:] * max(width, height), strict=True):
             end = ((x + dx * reach) * t, (y + dy * reach) * t)
-            canvas.line([(x * t, y * t), end], "sand", t / 20)
+            canvas.line([(x * t, y * t), end], "sand", t / 12)
+            canvas.circle(*end, t / 12, "grey")
         canvas.circle(p.start_x * t, p.start_y * t, 0.3 * t, None, "blue", t / 12)
         canvas.circle(p.goal_x * t, p.goal_y * t, GOAL_RADIUS * t, "green")
         canvas.circle(p.goal_x * t, p.goal_y * t, 0.3 * t, "paper")
@@ -379,73 +332,3 @@ class PointMaze(KernelEnv):
         p, limit = self.definition.params, self.definition.max_episode_steps
         steps = math.ceil((self._way + p.start_noise) / SPEED)
         return 1.0 if limit < 0 or steps <= limit else None
-
-
-def read_maze(maze: Any) -> list[str]:
-    """The lines of a maze that is given by name, as text or as lines.
-
-    Raises:
-        InvalidArgumentError: the name is unknown, or the text no closed rectangle with one start
-            and one goal.
-    """
-    if isinstance(maze, str) and "#" not in maze:
-        if maze not in MAZES:
-            raise InvalidArgumentError(
-                f"maze must be one of {list(MAZES)} or a text with walls #; got {maze!r}"
-            )
-        maze = MAZES[maze]
-    if isinstance(maze, str):
-        maze = maze.split()
-    if not isinstance(maze, Sequence) or not maze or not all(isinstance(m, str) for m in maze):
-        raise InvalidArgumentError(f"maze must be a name, a text or a list of lines; got {maze!r}")
-    text = "".join(maze)
-    if len({len(line) for line in maze}) > 1 or max(len(maze), len(maze[0])) > _MAX_SIDE:
-        raise InvalidArgumentError(
-            f"the lines of the maze must be equally long, its sides at most {_MAX_SIDE}"
-        )
-    if set(text) - set("#.SG") or text.count("S") != 1 or text.count("G") != 1:
-        raise InvalidArgumentError("the maze must be made of # and . with one S and one G")
-    border = maze[0] + maze[-1] + "".join(line[0] + line[-1] for line in maze)
-    if set(border) != {"#"}:
-        raise InvalidArgumentError("the maze must be closed by walls on all four sides")
-    return list(maze)
-
-
-def cells_between(
-    walls: np.ndarray[Any, Any], start: tuple[float, float], target: tuple[float, float]
-) -> int | None:
-    """The length of the shortest way between two cells, in steps to the east, south, west, north."""
-    first, last = (int(start[0]), int(start[1])), (int(target[0]), int(target[1]))
-    lengths, queue = {first: 0}, deque([first])
-    while queue:
-        x, y = queue.popleft()
-        for dx, dy in _STEPS[::2]:
-            there = (x + dx, y + dy)
-            if there not in lengths and not walls[there[1], there[0]]:
-                lengths[there] = lengths[(x, y)] + 1
-                queue.append(there)
-    return lengths.get(last)
-
-
-def _range_tables(
-    walls: np.ndarray[Any, Any],
-) -> tuple[np.ndarray[Any, np.dtype[np.int16]], np.ndarray[Any, np.dtype[np.int16]]]:
-    """`Params.straight` and `Params.diagonal`, for every free cell."""
-    straight = np.zeros((*walls.shape, 4), np.int16)
-    diagonal = np.zeros((*walls.shape, 4, 2), np.int16)
-    for row, column in zip(*np.nonzero(walls == 0), strict=True):
-        for k, (dx, dy) in enumerate(_STEPS):
-            if k % 2 == 0:
-                x, y = column, row
-                while not walls[y, x]:
-                    x, y = x + dx, y + dy
-                # The line is on the near side of the wall's cell.
-                straight[row, column, k // 2] = x + y - (row if dx else column) + (dx + dy < 0)
-                continue
-            for first in range(2):
-                x, y, count = column, row, 0
-                while not walls[y, x]:
-                    x, y = (x + dx, y) if (count + first) % 2 == 0 else (x, y + dy)
-                    count += 1
-                diagonal[row, column, k // 2, first] = count
-    return straight, diagonal

@@ -28,18 +28,22 @@ class StateLayout:
     Args:
         instance: fields fixed within an episode (walls, coordinates, arm means).
         dynamic: fields that make up the problem's state (positions, what is carried).
+        bookkeeping: fields that are kept but do not tell states apart (regrets, orders of visits).
 
-    The engine's own fields (`BOOKKEEPING`) are added behind them: the random-number state, the
+    The engine's own bookkeeping (`BOOKKEEPING`) is added behind them: the random-number state, the
     return and the number of steps so far, the time limit and whether the episode has ended. The
     key of a state is made from `instance` and `dynamic`, never from the bookkeeping.
     """
 
     instance: Sequence[Field]
     dynamic: Sequence[Field]
+    bookkeeping: Sequence[Field] = ()
 
     def __post_init__(self) -> None:
         # Without compilation, `state.size` would be NumPy's attribute rather than the field.
-        taken = [field[0] for field in self.fields if hasattr(np.record, field[0])]
+        taken = [
+            field[0] for field in (*self.fields, *self.bookkeeping) if hasattr(np.record, field[0])
+        ]
         if taken:
             raise InvalidArgumentError(
                 f"state fields must not be called {taken}: records have them"
@@ -53,7 +57,9 @@ class StateLayout:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The aligned record type; batches are arrays of it and a snapshot is a copy of a row."""
-        return np.dtype((np.record, np.dtype([*self.fields, *BOOKKEEPING], align=True)))
+        return np.dtype(
+            (np.record, np.dtype([*self.fields, *self.bookkeeping, *BOOKKEEPING], align=True))
+        )
 
     def empty(self, n: int) -> np.ndarray[Any, Any]:
         """`n` records of zeros, without a time limit."""

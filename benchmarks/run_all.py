@@ -1,0 +1,21 @@
+"""Run every benchmark, one after the other, and write the README's tables."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+NAMES = (
+    "throughput", "startup", "searchers", "ppo_door_key", "novelty_maze", "small_lm_bandit",
+    "render",
+)  # fmt: skip
+
+
+def main():
+    """Run them all; stops at the first that fails."""
+    for name in NAMES:
+        print(f"== {name}", flush=True)
+        subprocess.run([sys.executable, Path(__file__).parent / f"{name}.py"], check=True)
+
+
+if __name__ == "__main__":
+    main()
