@@ -10,7 +10,7 @@ import pytest
 import spelunk
 from spelunk.envs.registry import ENTRIES
 
-ROOT = Path(spelunk.__file__).parent
+ROOT = Path(__file__).parents[1]
 CODE = ("agents", "envs", "wrappers", "assets")
 
 

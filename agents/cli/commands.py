@@ -84,8 +84,8 @@ class Commands:
         self._console.print(f"[bold]{env_id}[/bold]  ({row.family})\n")
         self._console.print(inspect.getdoc(cls), markup=False)
         self._table(("argument", "default"), [(k, repr(v)) for k, v in arguments.items()])
-        self._console.print(f"observation space  {env.observation_space}", markup=False)
-        self._console.print(f"action space       {env.action_space}", markup=False)
+        self._console.print(f"observation space  {_space(env.observation_space)}", markup=False)
+        self._console.print(f"action space       {_space(env.action_space)}", markup=False)
         self._console.print(f"random policy      {score.random:.4g}")
         self._console.print(f"best known         {_number(score.best)} ({score.source})")
         self._json(
@@ -96,8 +96,8 @@ class Commands:
                 "faces": [*row.faces],
                 "randomness": row.randomness,
                 "arguments": arguments,
-                "observation_space": str(env.observation_space),
-                "action_space": str(env.action_space),
+                "observation_space": _space(env.observation_space),
+                "action_space": _space(env.action_space),
                 "reference": dataclasses.asdict(score),
             },
         )
@@ -322,6 +322,16 @@ def _device(device: Device) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return device
+
+
+def _space(space: gymnasium.Space[Any]) -> str:
+    """A space in a line: without the bounds of each of a picture's pixels."""
+    if isinstance(space, gymnasium.spaces.Dict):
+        parts = ", ".join(f"{name}: {_space(part)}" for name, part in space.items())
+        return f"Dict({parts})"
+    if isinstance(space, gymnasium.spaces.Box):
+        return f"Box({space.low.min():g}, {space.high.max():g}, {space.shape}, {space.dtype})"
+    return str(space)
 
 
 def _number(value: Any) -> str:

@@ -76,7 +76,7 @@ class Perceptrons:
         self.size = sum((a + 1) * b for a, b in zip(self.widths, self.widths[1:], strict=False))
 
     def draw(self, rng: np.random.Generator, n: int) -> Floats:
-        """Random perceptrons, (n, size): normal weights that keep the activations' scale, no biases."""
+        """Random perceptrons, (n, size): normal weights that keep the scale of activations."""
         weights = np.zeros((n, self.size), np.float32)
         for weight, _ in self._layers(weights):
             weight[...] = rng.standard_normal(weight.shape) / np.sqrt(weight.shape[1])
@@ -149,7 +149,7 @@ class NoveltySearch(Trainer):
         self.perceptrons = Perceptrons(
             self.env.single_observation_space, self.env.single_action_space, config.hidden
         )
-        self.population = self.perceptrons.draw(self.rng, task.num_envs)
+        self.population: Floats = self.perceptrons.draw(self.rng, task.num_envs)
         self.champion, self.champion_return = self.population[0].copy(), -np.inf
         self.archive = Archive({"behaviour": (np.float64, (len(config.descriptor),))})
         self.env.reset(seed=task.seed * 2**20)
@@ -198,30 +198,28 @@ class NoveltySearch(Trainer):
         order = np.argsort(-scores, kind="stable")
         parents = order[: max(1, round(config.selected * n))]
         children = self.population[self.rng.choice(parents, n - config.elites)]
-        noise = self.rng.standard_normal(children.shape, np.float32)
-        elites = self.population[order[: config.elites]]
-        self.population = np.concatenate((elites, children + np.float32(config.mutation) * noise))
+        children += np.float32(config.mutation) * self.rng.standard_normal(
+            children.shape, np.float32
+        )
+        self.population = np.concatenate((self.population[order[: config.elites]], children))
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         arrays = {
             "population": self.population,
             "champion": self.champion,
+            "champion_return": np.array([self.champion_return]),
             "env": pack_records(self.env.snapshot()),
             **self.archive.arrays(),
         }
-        meta = {
-            "env_steps": self.env_steps,
-            "champion_return": self.champion_return,
-            "rng": self.rng.bit_generator.state,
-        }
-        return arrays, meta
+        return arrays, {"env_steps": self.env_steps, "rng": self.rng.bit_generator.state}
 
     def load_state(self, arrays: Arrays, meta: dict[str, Any]) -> None:
-        self.population, self.champion = arrays["population"].copy(), arrays["champion"].copy()
+        self.population = arrays["population"].copy()
+        self.champion = arrays["champion"].copy()
+        self.champion_return = float(arrays["champion_return"][0])
         self.archive.load(arrays)
         self.env.restore(unpack_records(arrays["env"], self.env.states))
         self.env_steps = meta["env_steps"]
-        self.champion_return = meta["champion_return"]
         self.rng.bit_generator.state = meta["rng"]
 
     def agent(self) -> PerceptronAgent:

@@ -7,7 +7,7 @@ from gymnasium import spaces
 
 from ..kernel import InvalidArgumentError, KernelEnv, Kernels, StateLayout, kernel, rng
 from ..kernel.solve import shortest_success
-from . import rooms
+from . import rooms, rooms_faces
 from .rooms import (
     DOOR,
     FORWARD,
@@ -112,8 +112,8 @@ class DoorKey(KernelEnv):
     ## Observation Space
     - `observation="egocentric"`: `Box(0, [10, 5, 3], (7, 7, 3), uint8)`. The 7×7 cells before the
       agent, indexed [right, down], the agent in the middle of the last row, looking up. Each cell
-      is (object, colour, state). What walls and closed doors hide is unseen (0, 0, 0). In the agent's
-      own cell stands what it carries.
+      is (object, colour, state). What walls and closed doors hide is unseen (0, 0, 0). In the
+      agent's own cell stands what it carries.
     - `observation="full"`: `Box(0, [10, 5, 3], (capacity, capacity, 3), uint8)`. The whole grid
       indexed [x, y]; the agent is (10, 0, direction).
     - `observation="rgb"`: `Box(0, 255, (8 capacity, 8 capacity, 3), uint8)`. The whole grid in
@@ -199,17 +199,17 @@ class DoorKey(KernelEnv):
         )
 
     def apply_options(self, state: Any, options: dict[str, Any]) -> None:
-        rooms.load_layout(state, options["layout"], YELLOW)
+        rooms_faces.load_layout(state, options["layout"], YELLOW)
 
     def describe_state(self, state: Any) -> str:
         task = "Use the key to open the door and then get to the goal. "
-        return task + rooms.describe_view(rooms.view_of(state))
+        return task + rooms_faces.describe_view(rooms_faces.view_of(state))
 
     def draw_state(self, state: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        return rooms.draw(state)
+        return rooms_faces.draw(state)
 
     def show_state(self, state: Any) -> str:
-        return rooms.show(state)
+        return rooms_faces.show(state)
 
     def action_words(self, action: Any) -> str:
         return rooms.ACTION_WORDS[int(action)]

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..kernel import InvalidArgumentError
 
+Array = np.ndarray[Any, Any]
+
 _MAX_SIDE = 256
 
 #: Mazes by name: `#` walls, `.` free cells, `S` the start, `G` the goal.
@@ -30,15 +32,18 @@ MAZES = {
         ###############
     """,
     "medium": """
-        #########
-        #S.##...#
-        #..#..#.#
-        ##...##.#
-        ##.#....#
-        #..#.##.#
-        #.##.#..#
-        #....##G#
-        #########
+        #############
+        #S....#.....#
+        #####.#.###.#
+        #...#.#.#...#
+        #.#.#...#.###
+        #.#.#####...#
+        #.#.......#.#
+        #.#####.###.#
+        #.....#.#...#
+        #.###...#.#.#
+        #...#.#...#G#
+        #############
     """,
     "umaze": """
         #######
@@ -80,7 +85,11 @@ def read_maze(maze: Any) -> list[str]:
         maze = MAZES[maze]
     if isinstance(maze, str):
         maze = maze.split()
-    if not isinstance(maze, Sequence) or not maze or not all(isinstance(m, str) for m in maze):
+    if (
+        not isinstance(maze, Sequence)
+        or not maze
+        or not all(m and isinstance(m, str) for m in maze)
+    ):
         raise InvalidArgumentError(f"maze must be a name, a text or a list of lines; got {maze!r}")
     text = "".join(maze)
     if len({len(line) for line in maze}) > 1 or max(len(maze), len(maze[0])) > _MAX_SIDE:
@@ -95,12 +104,21 @@ def read_maze(maze: Any) -> list[str]:
     return list(maze)
 
 
-def cells_between(
-    walls: np.ndarray[Any, Any], start: tuple[float, float], target: tuple[float, float]
-) -> int | None:
-    """The length of the shortest way between two cells, in steps to the east, south, west, north."""
-    first, last = (int(start[0]), int(start[1])), (int(target[0]), int(target[1]))
-    lengths, queue = {first: 0}, deque([first])
+def find(lines: list[str], symbol: str) -> tuple[int, int]:
+    """The cell (x, y) of the first such symbol."""
+    row = next(i for i, line in enumerate(lines) if symbol in line)
+    return lines[row].index(symbol), row
+
+
+def way_length(walls: Array, start: tuple[int, int], target: tuple[int, int]) -> int | None:
+    """How many cells the shortest way goes east, south, west and north; None where there is none.
+
+    Args:
+        walls: (height, width), nonzero where there is a wall.
+        start: a cell (x, y).
+        target: another one.
+    """
+    lengths, queue = {start: 0}, deque([start])
     while queue:
         x, y = queue.popleft()
         for dx, dy in STEPS[::2]:
@@ -108,13 +126,25 @@ def cells_between(
             if there not in lengths and not walls[there[1], there[0]]:
                 lengths[there] = lengths[(x, y)] + 1
                 queue.append(there)
-    return lengths.get(last)
+    return lengths.get(target)
 
 
-def range_tables(
-    walls: np.ndarray[Any, Any],
-) -> tuple[np.ndarray[Any, np.dtype[np.int16]], np.ndarray[Any, np.dtype[np.int16]]]:
-    """`Params.straight` and `Params.diagonal`, for every free cell."""
+def range_tables(walls: Array) -> tuple[Array, Array]:
+    """What the range finders of each free cell need to know about the walls.
+
+    A diagonal ray meets vertical and horizontal grid lines in turn, so from which kind it meets
+    first, and at which line it ends, follows how far it goes from anywhere in the cell.
+
+    Args:
+        walls: (height, width), nonzero where there is a wall.
+
+    Returns:
+        straight: (height, width, 4) `int16`, the grid line at which a ray to the east, south, west
+            or north ends.
+        diagonal: (height, width, 4, 2) `int16`, how many grid lines a ray to the south-east,
+            south-west, north-west or north-east meets, the one where it ends among them, when the
+            first is vertical [0] or horizontal [1].
+    """
     straight = np.zeros((*walls.shape, 4), np.int16)
     diagonal = np.zeros((*walls.shape, 4, 2), np.int16)
     for row, column in zip(*np.nonzero(walls == 0), strict=True):
@@ -123,8 +153,8 @@ def range_tables(
                 x, y = column, row
                 while not walls[y, x]:
                     x, y = x + dx, y + dy
-                # The line is on the near side of the wall's cell.
-                straight[row, column, k // 2] = x + y - (row if dx else column) + (dx + dy < 0)
+                # The near side of the wall's cell: its own line or, coming from beyond, the next.
+                straight[row, column, k // 2] = (x if dx else y) + (dx + dy < 0)
                 continue
             for first in range(2):
                 x, y, count = column, row, 0

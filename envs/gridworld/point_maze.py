@@ -17,14 +17,14 @@ from ..kernel import (
     rng,
 )
 from ..kernel.render import Canvas
-from .mazes import COMPASS, STEPS, cells_between, range_tables, read_maze
+from .mazes import COMPASS, STEPS, find, range_tables, read_maze, way_length
 
 SPEED = 0.25  # cells a step at full action
 HALF = 0.125  # half the side of the body
 GOAL_RADIUS = 0.5
 
 _RANGES = 4  # where the range finders begin in the observation
-_DIAGONAL = math.sqrt(2.0)
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)"
 
 
 class Params(NamedTuple):
@@ -233,8 +233,8 @@ class PointMaze(KernelEnv):
             )
         self._lines = read_maze(maze)
         walls = np.array([[c == "#" for c in line] for line in self._lines], np.int8)
-        start, target = (self._centre(symbol) for symbol in "SG")
-        way = cells_between(walls, start, target)
+        start, target = find(self._lines, "S"), find(self._lines, "G")
+        way = way_length(walls, start, target)
         if way is None:
             raise InvalidArgumentError("the maze has no way from S to G")
         self._way = way
@@ -253,30 +253,32 @@ class PointMaze(KernelEnv):
                 walls,
                 np.ascontiguousarray(walls.T),
                 *range_tables(walls),
-                *start,
+                start[0] + 0.5,
+                start[1] + 0.5,
                 float(start_noise),
-                *target,
+                target[0] + 0.5,
+                target[1] + 0.5,
                 float(walls.shape[1]),
                 float(walls.shape[0]),
             ),
-            observation_space=spaces.Box(-1.0, 1.0, (_RANGES + len(COMPASS),), np.float32),
+            observation_space=spaces.Box(-1.0, 1.0, (_RANGES + len(STEPS),), np.float32),
             action_space=spaces.Box(-1.0, 1.0, (2,), np.float32),
             max_episode_steps=max_episode_steps,
             metrics=("x", "y", "distance", "success"),
             render_mode=render_mode,
         )
 
-    def _centre(self, symbol: str) -> tuple[float, float]:
-        row = next(i for i, line in enumerate(self._lines) if symbol in line)
-        return self._lines[row].index(symbol) + 0.5, row + 0.5
+    def _rays(self, state: Any) -> np.ndarray[Any, Any]:
+        """The vectors (8, 2) from the body to the walls that the range finders see."""
+        p = self.definition.params
+        obs = np.zeros(_RANGES + len(STEPS), np.float32)
+        observe(state, p, obs)
+        return np.array(STEPS) * obs[_RANGES:, None] * max(p.width, p.height)
 
     def describe_state(self, state: Any) -> str:
         p = self.definition.params
-        obs = np.zeros(_RANGES + len(COMPASS), np.float32)
-        observe(state, p, obs)
-        reach = obs[_RANGES:] * max(p.width, p.height)
-        reach[1::2] *= _DIAGONAL
-        free = ", ".join(f"{d:.2f} {name}" for name, d in zip(COMPASS, reach, strict=True))
+        lengths = np.hypot(*self._rays(state).T)
+        free = ", ".join(f"{d:.2f} {name}" for name, d in zip(COMPASS, lengths, strict=True))
         to_x, to_y = p.goal_x - state["x"], p.goal_y - state["y"]
         return (
             f"You are {state['x']:.2f} from the west and {state['y']:.2f} from the north edge of a "
@@ -293,10 +295,8 @@ class PointMaze(KernelEnv):
         for row, column in zip(*np.nonzero(p.rows), strict=True):
             canvas.rectangle(column * t, row * t, t, t, "stone")
         x, y = float(state["x"]), float(state["y"])
-        obs = np.zeros(_RANGES + len(COMPASS), np.float32)
-        observe(state, p, obs)
-        for (dx, dy), reach in zip(STEPS, obs[_RANGES:] * max(width, height), strict=True):
-            end = ((x + dx * reach) * t, (y + dy * reach) * t)
+        for dx, dy in self._rays(state):
+            end = ((x + dx) * t, (y + dy) * t)
             canvas.line([(x * t, y * t), end], "sand", t / 12)
             canvas.circle(*end, t / 12, "grey")
         canvas.circle(p.start_x * t, p.start_y * t, 0.3 * t, None, "blue", t / 12)
@@ -318,15 +318,13 @@ class PointMaze(KernelEnv):
         return f"move {east} {south}"
 
     def parse(self, text: str) -> Any:
-        found = re.fullmatch(r"\s*move\s+([-+.\d]+)[\s,]+([-+.\d]+)\s*", text.lower())
-        try:
-            east, south = (np.float32(number) for number in found.groups()) if found else ()
-        except ValueError:
+        found = re.fullmatch(rf"\s*move\s+({_NUMBER})[\s,]+({_NUMBER})\s*", text.lower())
+        if found is None:
             raise UnparseableActionError(
                 f'{text!r} names no action; say for example "move 0.50 -1.00", the velocity '
                 "eastwards and southwards from -1 to 1"
-            ) from None
-        return np.clip(np.array([east, south], np.float32), -1.0, 1.0)
+            )
+        return np.clip(np.array(found.groups(), np.float32), np.float32(-1), np.float32(1))
 
     def best_return(self, seed: int) -> float | None:
         p, limit = self.definition.params, self.definition.max_episode_steps

@@ -129,6 +129,9 @@ def check_lanes_equal_singles(subject: Subject) -> None:
             _assert_row(t // 3, observations, infos, *singles[t // 3].reset())
             over[t // 3] = False
         actions = batch.sample_actions(rng)
+        if isinstance(batch.single_action_space, spaces.Discrete):
+            # The step that resets a lane ignores its action.
+            actions = np.where(over, -1, actions)
         observations, rewards, terminated, truncated, infos = batch.step(actions)
         for i, env in enumerate(singles):
             if over[i]:
@@ -175,6 +178,7 @@ def check_disabled(subject: Subject) -> None:
     """With resets disabled, a lane that has ended must be reset by hand and the others go on."""
     batch, rng = subject.batch(autoreset_mode="DISABLED"), np.random.default_rng(3)
     batch.reset(seed=300)
+    ended = np.zeros(_LANES, bool)
     for _ in range(100 * _STEPS):
         _, _, terminated, truncated, _ = batch.step(batch.sample_actions(rng))
         ended = terminated | truncated

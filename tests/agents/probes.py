@@ -90,7 +90,7 @@ def register():
     if "probe/Probe-v0" not in gymnasium.registry:
         gymnasium.register(
             "probe/Probe-v0",
-            entry_point=Probe,
+            entry_point=Probe,  # pyright: ignore[reportArgumentType]
             vector_entry_point=functools.partial(KernelVectorEnv, Probe),
         )
 

@@ -35,7 +35,8 @@ def test_info_shows_the_page_and_the_arguments(capsys):
 
 
 def test_eval_of_an_agent(capsys):
-    found = value(capsys, "eval", "random", "spelunk/DoorKey-v0", "--episodes", "20", "--env.size=5")
+    words = ["eval", "random", "spelunk/DoorKey-v0", "--episodes", "20", "--env.size=5"]
+    found = value(capsys, *words)
     assert found["env_kwargs"] == {"size": 5}
     assert found["episodes"] == 20
     assert 0 <= found["return_mean"] < 0.5
@@ -98,12 +99,12 @@ def test_play_by_hand_and_by_an_agent(capsys, monkeypatch):
         (["eval", "random", "spelunk/DoorKey-v0", "--episodes", "1"], "at least 2"),
         (["train", "nobody", "spelunk/DoorKey-v0"], "unknown agent"),
         (["train", "random", "spelunk/DoorKey-v0"], "nothing to train"),
-        (["train", "ppo", "spelunk/KnowledgeSearch-v0", "--env.actions", "text"], "no network reads"),
+        (["train", "ppo", "spelunk/KnowledgeSearch-v0", "--env.actions", "text"], "no network"),
         (["train", "run", "--resume", "/nonexistent"], "no run folder"),
         (["solve", "ppo", "spelunk/SlidingTile-v0"], "not a planner"),
         (["solve", "astar", "spelunk/BernoulliBandit-v0"], "stochastic"),
         (["solve", "two_opt", "spelunk/DoorKey-v0"], "TSP"),
-        (["eval", "two_opt", "spelunk/TSP-v0", "--env.file", "/nonexistent.tsp"], "nonexistent.tsp"),
+        (["eval", "two_opt", "spelunk/TSP-v0", "--env.file", "/no/such.tsp"], "no/such.tsp"),
     ],
 )
 def test_mistakes_are_told_in_one_line(capsys, tmp_path, monkeypatch, words, complaint):

@@ -30,6 +30,7 @@ def test_categorical_samples_have_the_right_frequencies():
 def test_entropy_of_a_masked_policy_has_a_gradient_without_nan():
     logits = torch.zeros(1, 3, requires_grad=True)
     Categorical(logits, torch.tensor([[1, 0, 1]])).entropy().sum().backward()
+    assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
 
 

@@ -64,7 +64,7 @@ def test_a_reward_that_both_decide():
 
 
 def test_an_episode_cut_off_is_not_an_end():
-    """Reward 1 for ever, cut after every third step: the value is 1 / (1 − γ) = 2, not 1 to 1.75."""
+    """Reward 1 for ever, cut after each third step: the value is 1 / (1 − γ) = 2, not 1 to 1.75."""
     trainer = learn(120, kind="forever", max_episode_steps=3)
     assert value(trainer, 1) == pytest.approx(2, abs=0.15)
 

@@ -73,7 +73,7 @@ def test_the_replay_keeps_the_latest():
         batch = torch.arange(start, start + 3)
         replay.add(
             rows=batch[:, None].float(), next_rows=batch[:, None].float(), actions=batch,
-            rewards=batch.float(), terminated=batch > 100, next_mask=torch.ones(3, 2, dtype=bool),
+            rewards=batch.float(), terminated=batch > 100, next_mask=torch.ones(3, 2) > 0,
         )  # fmt: skip
     assert sorted(replay.actions.tolist()) == [4, 5, 6, 7, 8]
     drawn = replay.sample(500, torch.Generator().manual_seed(0))

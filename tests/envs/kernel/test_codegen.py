@@ -16,8 +16,8 @@ from toy import Toy
 env = Toy()
 env.reset(seed=0)
 print(env.step(0)[1])
-from spelunk.envs.kernel import codegen
-print(codegen.cache_folder())
+from spelunk.envs.kernel import cache
+print(cache.cache_folder())
 print(sum(d.stats.cache_hits[s] for d in [env.definition.loops.step_one] for s in d.signatures))
 """
 

@@ -26,9 +26,7 @@ class Toy(KernelEnv):
     def __init__(self):
         super().__init__(
             kernels=Kernels(reset, step, observe),
-            layout=StateLayout(
-                [("a", np.float32)], [("b", np.int8, (2, 3))], [("note", np.int32)]
-            ),
+            layout=StateLayout([("a", np.float32)], [("b", np.int8, (2, 3))], [("note", np.int32)]),
             params=(),
             observation_space=spaces.Box(-1, 1, (1,), np.float32),
             action_space=spaces.Discrete(1),

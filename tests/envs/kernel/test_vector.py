@@ -1,5 +1,6 @@
 import multiprocessing
 import threading
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -11,7 +12,7 @@ from spelunk.envs.kernel.recycler import Recycler
 from spelunk.envs.kernel.threads import threads_for
 
 
-def make(num_envs=4, **kwargs):
+def make(num_envs=4, **kwargs) -> Any:
     return gymnasium.make_vec("spelunk/DoorKey-v0", num_envs=num_envs, size=5, **kwargs)
 
 
@@ -116,9 +117,7 @@ def test_a_forked_child_of_a_parallel_process_lives():
 
 
 def test_async_vector_env_carries_the_single_face():
-    env = gymnasium.make_vec(
-        "spelunk/DoorKey-v0", num_envs=2, vectorization_mode="async", size=5
-    )
+    env = gymnasium.make_vec("spelunk/DoorKey-v0", num_envs=2, vectorization_mode="async", size=5)
     observations, _ = env.reset(seed=0)
     expected, _ = make(2).reset(seed=0)
     assert (observations == expected).all()
