@@ -249,6 +249,11 @@ def check_snapshots(subject: Subject) -> None:
     assert same(future, list(_walk(env, 12))), "a restored environment went another way"
     with pytest.raises(InvalidArgumentError):
         env.restore(np.zeros(1, [("no", np.int8)])[0])
+    over = snapshot.copy()
+    over["done"] = 1
+    env.restore(over)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(0)
 
 
 def check_time_limit(subject: Subject) -> None:
