@@ -8,6 +8,7 @@ goal, and stops there.
 """
 
 import argparse
+import math
 import statistics
 import time
 from dataclasses import asdict
@@ -48,18 +49,14 @@ def search(objective: Any, seed: int, generations: int) -> dict[str, Any]:
 
 def summarize(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Successes with their exact 95% interval, and medians, beside the runs."""
-    solved = [run["evaluations_to_success"] for run in runs if run["success"]]
-    interval = stats.binomtest(len(solved), len(runs)).proportion_ci(method="exact")
+    successes = sum(run["success"] for run in runs)
+    interval = stats.binomtest(successes, len(runs)).proportion_ci(method="exact")
+    # Searches without success count as longer than any other.
+    median = statistics.median(run["evaluations_to_success"] or math.inf for run in runs)
     return {
-        "successes": len(solved),
-        "runs": len(runs),
+        "successes": successes,
         "success_rate_interval": [interval.low, interval.high],
-        # A median over all runs, where the unsuccessful ones count as longer than any other.
-        "median_evaluations_to_success": (
-            statistics.median_high([*solved, *[float("inf")] * (len(runs) - len(solved))])
-            if 2 * len(solved) > len(runs)
-            else None
-        ),
+        "median_evaluations_to_success": median if math.isfinite(median) else None,
         "median_best_return": statistics.median(run["best_return"] for run in runs),
         "per_seed": runs,
     }
@@ -83,20 +80,19 @@ def main() -> None:
                 flush=True,
             )
         results[objective] = summarize(runs)
-    table = [
-        [results[o]["successes"], results[o]["runs"] - results[o]["successes"]]
-        for o in ("novelty", "fitness")
-    ]
-    p_value = float(stats.fisher_exact(table)[1])
+    solved = [results[objective]["successes"] for objective in ("novelty", "fitness")]
+    test = stats.fisher_exact([[n, arguments.seeds - n] for n in solved])
+    p_value = float(test.pvalue)  # pyright: ignore[reportAttributeAccessIssue]
     print(
-        f"successes: novelty {table[0][0]} of {arguments.seeds}, fitness {table[1][0]} of "
-        f"{arguments.seeds}; Fisher's exact test p = {p_value:.2g}"
+        f"successes of {arguments.seeds}: novelty {solved[0]}, fitness {solved[1]}; "
+        f"Fisher's exact test p = {p_value:.2g}"
     )
     write_result(
         "novelty_maze",
         {
             "id": ID,
             "env_kwargs": ENV,
+            "seeds": arguments.seeds,
             "population": POPULATION,
             "generations": arguments.generations,
             "config": asdict(Config()),

@@ -104,7 +104,7 @@ def novelty_maze():
     yield (
         f"the deceptive maze left, of {found['seeds']} seeds: novelty search, fitness search",
         f"{novelty['successes']} of {found['seeds']}, {fitness['successes']} of {found['seeds']}",
-        "novelty does, fitness does not",
+        "novelty search does, fitness search does not",
     )
 
 

@@ -105,8 +105,9 @@ def train(
         RunError: the folder holds a run already, or none to resume.
         CheckpointError: the checkpoint to resume from is damaged.
     """
+    begin = time.perf_counter()  # Compiling belongs to the time that training takes.
     trainer = run.trainer()
-    log = _Log(folder, trainer, resume)
+    log = _Log(folder, trainer, resume, begin)
     if not resume:
         run.write(folder)
     with _interruptible() as interrupted, _bar(run, trainer, progress) as show, log:
@@ -168,7 +169,8 @@ def write_json(path: Path, data: Any) -> None:
 class _Log:
     """`metrics.jsonl`, TensorBoard and checkpoints of a run."""
 
-    def __init__(self, folder: Path, trainer: Trainer, resume: bool):
+    def __init__(self, folder: Path, trainer: Trainer, resume: bool, begin: float):
+        self._clock = self._saved = begin
         self.folder, self.trainer = folder, trainer
         self.latest: dict[str, float] = {}
         self.seconds = 0.0
@@ -192,7 +194,6 @@ class _Log:
         from torch.utils.tensorboard.writer import SummaryWriter
 
         self._board = SummaryWriter(str(self.folder), purge_step=self.trainer.env_steps)
-        self._clock = self._saved = time.perf_counter()
         return self
 
     def __exit__(self, *_: Any) -> None:

@@ -132,6 +132,13 @@ def step_lane(i, states, actions, params, mode, reward, terminated, truncated):
     truncated[i] = trunc
     return term or trunc
 
+@inlined
+def has_nan(row):
+    for number in row:
+        if number != number:
+            return True
+    return False
+
 @lane
 def first_illegal(states, actions, mask, mode):
     """The first lane whose action is not allowed, or -1."""
@@ -234,7 +241,7 @@ def _write(
     elif integer:
         illegal = "if actions[i] < 0 or actions[i] >= mask.shape[1]:"
     else:
-        illegal = "if np.isnan(actions[i]).any():"
+        illegal = "if has_nan(actions[i]):"
     blanks = {
         "cache": not PLAIN_PYTHON,
         "row": row,

@@ -159,8 +159,14 @@ def _allocate(space: spaces.Space[Any], n: int) -> np.ndarray[Any, Any]:
 
 @functools.cache
 def _observation_type(names: tuple[str, ...]) -> type[tuple[Any, ...]]:
-    # Numba tells named tuples apart by class: one class for one set of names.
-    return namedtuple("Observation", names)
+    """The named tuple of these parts: one class, under a name of its own in this module.
+
+    Numba tells named tuples apart by class, and finds compiled code again only where it can look
+    the class up by its name.
+    """
+    name = "Observation_" + "_".join(names)
+    globals()[name] = namedtuple(name, names, module=__name__)
+    return globals()[name]
 
 
 def constructor_arguments(

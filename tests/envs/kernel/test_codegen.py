@@ -117,3 +117,19 @@ def test_without_any_folder_there_is_one_warning(toy, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[:2] == ["1.0", "None"]
     assert done.stderr.count("SPELUNK_CACHE_DIR") == 1
+
+
+def test_composite_observations_are_found_again(tmp_path):
+    """A named tuple made at run time must be one that another process can look up by name."""
+    program = (
+        "import gymnasium, spelunk\n"
+        "env = gymnasium.make('spelunk/TSP-v0').unwrapped\n"
+        "env.reset(seed=0)\n"
+        "print(sum(env.definition.loops.step_one.stats.cache_hits.values()))\n"
+    )
+    env = {**os.environ, "SPELUNK_CACHE_DIR": str(tmp_path)}
+    for hits in ("0", "1"):
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, env=env, check=True
+        )
+        assert done.stdout.split() == [hits]
