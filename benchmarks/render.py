@@ -27,7 +27,7 @@ def environments():
         page = inspect.cleandoc(row.load().__doc__)
         about = page.split("## Description\n")[1].split("\n\n")[0].replace("\n", " ")
         score = reference(row.id)
-        first = re.split(r"(?<=[.:]) ", about)[0].rstrip(":").rstrip(".")
+        first = re.split(r"[.:;] |\\.$", about)[0]
         rows.append((f"`{row.id}`", row.family, first, f"{score.random:.3g}", f"{score.best:.3g}"))
     return table(("id", "family", "the task", "random policy", "best known"), rows)
 
@@ -111,12 +111,18 @@ def novelty_maze():
 def small_lm_bandit():
     """Rows about the language model."""
     found = read("small_lm_bandit")
-    low, high = found["difference"]["interval"]
+    runs, gain = found["runs"], found["gain_over_seeds"]
+    before, after = (
+        sum(run[phase]["mean"] for run in runs) / len(runs) for phase in ("after_sft", "after_rl")
+    )
+    low, high = gain["interval"]
+    others = ", ".join(f"{n} {f['mean']:.1f}" for n, f in found["baselines"].items())
     yield (
-        f"small language model on BernoulliBandit, {found['seeds']} seeds: return after RL minus "
-        "return after SFT",
-        f"{found['difference']['mean']:+.2f} (95% interval {low:.2f} to {high:.2f})",
-        "above 0",
+        f"small language model on BernoulliBandit, {len(runs)} seeds: return after imitation, "
+        "after reinforcement learning",
+        f"{before:.1f}, {after:.1f}: {gain['mean']:+.2f} (95% interval {low:.2f} to {high:.2f}); "
+        f"beside it {others}",
+        "the gain above 0",
     )
 
 

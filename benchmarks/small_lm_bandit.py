@@ -8,12 +8,14 @@ episodes. Scripted bandit algorithms play those episodes too.
 """
 
 import argparse
+import dataclasses
 import time
 from typing import Any
 
 import numpy as np
 import torch
 from common import write_result
+from numba.core import config as numba_config
 from scipy import stats
 
 import spelunk  # noqa: F401  (makes the environments known)
@@ -90,10 +92,12 @@ def main() -> None:
     """Measure, print and write `results/small_lm_bandit.json`."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--rl-updates", type=int, default=80)
-    parser.add_argument("--num-envs", type=int, default=128)
+    parser.add_argument("--rl-updates", type=int, default=60)
+    parser.add_argument("--num-envs", type=int, default=LanguageModelTrainer.default_num_envs)
     arguments = parser.parse_args()
+    # The matrices are too small to share; threads of the environment's would become torch's too.
     torch.set_num_threads(1)
+    numba_config.NUMBA_NUM_THREADS = 1  # pyright: ignore[reportAttributeAccessIssue]
     config = Config()
     scores = {name: returns(make()) for name, make in BASELINES.items()}
     baselines = {name: interval(score) for name, score in scores.items()}
@@ -118,7 +122,9 @@ def main() -> None:
             "id": ID,
             "env_kwargs": ENV,
             "episodes": EPISODES,
-            "threads": 1,
+            "threads": torch.get_num_threads(),
+            "rl_updates": arguments.rl_updates,
+            "config": dataclasses.asdict(config),
             "baselines": baselines,
             "runs": runs,
             "gain_over_seeds": gains,

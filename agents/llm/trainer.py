@@ -44,7 +44,7 @@ class Config:
     """The longest answer, in tokens; None for the longest action's length, or 16."""
     expert: str | None = None
     """Whom the model imitates first; None for the environment's usual expert."""
-    sft_updates: int = 60
+    sft_updates: int = 40
     """Updates of imitation before reinforcement learning."""
     sft_learning_rate: float = 3e-3
     """Adam's step size in imitation."""
@@ -62,7 +62,7 @@ class Config:
     """How far the probability ratio may fall below 1."""
     clip_high: float = 0.2
     """How far the probability ratio may rise above 1."""
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     """Adam's step size in reinforcement learning."""
     epochs: int = 1
     """Passes over the episodes of an update."""
@@ -84,7 +84,7 @@ class LanguageModelTrainer(Trainer):
         InvalidArgumentError: an unknown name in the configuration, or groups that do not fit.
     """
 
-    default_num_envs = 128
+    default_num_envs = 256
 
     def __init__(self, task: Task, config: Config):
         super().__init__(task, config)

@@ -55,10 +55,10 @@ def observe(state, params, obs):
 class BernoulliBandit(KernelEnv):
     """
     ## Description
-    Each arm wins with a probability of its own, which the agent is not told. It has a fixed number
-    of pulls and must find out which arm is good while it collects wins: the plainest form of the
-    dilemma between exploring and exploiting (Robbins 1952, "Some aspects of the sequential design
-    of experiments").
+    The agent pulls arms of unknown chances to win, and wants to win as often as it can. It has a
+    fixed number of pulls, and finds out which arm is good only while it collects wins: the plainest
+    form of the dilemma between exploring and exploiting (Robbins 1952, "Some aspects of the
+    sequential design of experiments").
 
     ## Observation Space
     `Box(0, 1, (arms, 2), float32)`: for each arm the number of its pulls divided by the horizon,

@@ -125,8 +125,8 @@ def mark(state, visited, current):
 class TSP(KernelEnv):
     """
     ## Description
-    The travelling salesman problem: visit every city once and return to the first, by the shortest
-    way. A tour is built city by city, the construction that learned routing policies use (Bello et
+    Visit every city once and return to the first, by the shortest way: the travelling salesman
+    problem. A tour is built city by city, the construction that learned routing policies use (Bello et
     al. 2016, "Neural combinatorial optimization with reinforcement learning").
 
     ## Observation Space

@@ -55,10 +55,10 @@ _LAYOUT = StateLayout(
 class KnowledgeSearch(HostEnv):
     """
     ## Description
-    A fictional world of persons, cities and companies is written down in short pages: one for each
-    entity, and distractors that mention entities but tell nothing. The agent is asked "What is the
-    seat of the employer of Plosen?" and must find the answer by searching the pages (BM25) and
-    opening those that are found. A fact stands on the page of its subject or of its object, in
+    The agent answers questions about a fictional world by searching and reading its pages. It is
+    asked "What is the seat of the employer of Plosen?", searches (BM25) and opens what is found.
+    The world has persons, cities and companies, a short page for each, and distractor pages that
+    mention them but tell nothing. A fact stands on the page of its subject or of its object, in
     varying words. All names are made up, so that nothing can be known beforehand.
 
     Every question has one answer and can be answered: a search for "employer of Plosen" lists a
