@@ -13,7 +13,7 @@ from spelunk.agents.policy.ppo import PPO, Config
 from spelunk.envs.reference import reference
 
 SEEDS = range(5)
-TOTAL_STEPS = 2_500_000
+TOTAL_STEPS = 4_000_000
 GOAL = 0.9
 
 
