@@ -5,7 +5,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from spelunk.agents.core.run import versions, write_json
+from spelunk.agents.core.files import write_json
+from spelunk.agents.core.run import versions
 
 RESULTS = Path(__file__).parent / "results"
 

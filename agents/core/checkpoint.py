@@ -1,8 +1,6 @@
 """Checkpoints: one safetensors file, written whole or not at all, holding arrays and plain JSON."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ...envs.kernel.errors import SpelunkError
+from .files import write_whole
 from .trainer import Arrays
 
 _FORMAT = 1
@@ -21,14 +20,10 @@ class CheckpointError(SpelunkError, ValueError):
 
 
 def write_checkpoint(path: Path, arrays: Arrays, meta: dict[str, Any]) -> None:
-    """Write a checkpoint beside `path`, force it to the disk, and move it into place at once."""
+    """Write a checkpoint; see `write_whole`."""
     header = {"spelunk": json.dumps({"format": _FORMAT, **meta})}
     data = save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, metadata=header)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(file.name, path)
+    write_whole(path, data)
 
 
 def read_checkpoint(path: Path) -> tuple[Arrays, dict[str, Any]]:

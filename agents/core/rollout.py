@@ -38,26 +38,28 @@ def generalized_advantages(
 
 
 class EpisodeStatistics:
-    """Collects the returns and lengths of the episodes that end during an update."""
+    """The return and length of every lane's latest finished episode.
 
-    def __init__(self) -> None:
-        self._returns: list[np.ndarray] = []
-        self._lengths: list[np.ndarray] = []
+    A mean over the episodes that happen to end in an update would favour short ones: early in
+    training, the few lucky ones. So nothing is told before every lane has finished an episode.
+
+    Args:
+        num_envs: the number of lanes.
+    """
+
+    def __init__(self, num_envs: int) -> None:
+        self.latest = np.full((2, num_envs), np.nan)
 
     def add(self, infos: dict[str, Any]) -> None:
         """Take note of the episodes that ended with a step, from its infos."""
         if "episode" in infos:
             ended = infos["_episode"]
-            self._returns.append(infos["episode"]["r"][ended])
-            self._lengths.append(infos["episode"]["l"][ended])
+            self.latest[0, ended] = infos["episode"]["r"][ended]
+            self.latest[1, ended] = infos["episode"]["l"][ended]
 
     def means(self) -> dict[str, float]:
-        """`return_mean`, `length_mean` and `episodes`; empty where no episode ended."""
-        if not self._returns:
+        """`return_mean` and `length_mean`; empty before every lane has finished an episode."""
+        if np.isnan(self.latest).any():
             return {}
-        returns, lengths = np.concatenate(self._returns), np.concatenate(self._lengths)
-        return {
-            "return_mean": float(returns.mean()),
-            "length_mean": float(lengths.mean()),
-            "episodes": float(len(returns)),
-        }
+        returns, lengths = self.latest.mean(axis=1).tolist()
+        return {"return_mean": returns, "length_mean": lengths}

@@ -3,10 +3,8 @@
 import dataclasses
 import importlib.metadata
 import json
-import os
 import platform
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from .agent import Agent
 from .checkpoint import read_checkpoint, write_checkpoint
 from .curve import draw_curve
 from .evaluation import evaluate
+from .files import write_json
 from .trainer import Task, Trainer
 
 CHECKPOINT_SECONDS = 60
@@ -156,14 +155,6 @@ def versions() -> dict[str, str]:
     found = {name: importlib.metadata.version(name) for name in packages}
     return {"spelunk": importlib.metadata.version("spelunk"), **found,
             "python": platform.python_version()}  # fmt: skip
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write a JSON file, whole or not at all."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        json.dump(data, file, indent=2)
-        file.write("\n")
-    os.replace(file.name, path)
 
 
 class _Log:

@@ -53,8 +53,8 @@ class Trainer(ABC):
     def step(self) -> dict[str, float]:
         """One update: gather experience, learn from it, and return metrics to log.
 
-        Metrics are means over the update; `return_mean` and `length_mean`, of the episodes that
-        ended in it, are left out where none did.
+        Metrics are means over the update; `return_mean` and `length_mean`, of each environment's
+        latest finished episode, are left out before every one has finished one.
         """
 
     @abstractmethod

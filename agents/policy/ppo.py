@@ -123,6 +123,7 @@ class PPO(Trainer):
         ).to(task.device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate, eps=1e-5)
         self.observations, self.infos = self.env.reset(seed=task.seed * 2**20)
+        self.statistics = EpisodeStatistics(task.num_envs)
         self._allocate()
 
     def _allocate(self) -> None:
@@ -143,17 +144,16 @@ class PPO(Trainer):
         if config.anneal:
             left = max(0.0, 1 - self.env_steps / self.task.total_steps)
             self.optimizer.param_groups[0]["lr"] = config.learning_rate * left
-        statistics = EpisodeStatistics()
-        last_values = self._collect(statistics)
+        last_values = self._collect()
         advantages = generalized_advantages(
             self.rewards, self.values, self.ended, last_values, config.gamma, config.lam
         )
         metrics = self._learn(advantages, advantages + self.values)
         self.env_steps += self.ended.numel()
-        return {**statistics.means(), **metrics}
+        return {**self.statistics.means(), **metrics}
 
     @torch.no_grad()
-    def _collect(self, statistics: EpisodeStatistics) -> Tensor:
+    def _collect(self) -> Tensor:
         """Fill the buffers; the values of the observations after the last step."""
         for t in range(self.config.num_steps):
             self.rows[t] = flatten_observations(self.observations)
@@ -175,7 +175,7 @@ class PPO(Trainer):
                 final = flatten_observations(self.infos["final_obs"])[cut].to(self.task.device)
                 value = self.network.value(final)
                 self.rewards[t, torch.from_numpy(cut)] += self.config.gamma * value
-            statistics.add(self.infos)
+            self.statistics.add(self.infos)
         rows = flatten_observations(self.observations).to(self.task.device)
         return self.network.value(rows)
 
@@ -216,12 +216,14 @@ class PPO(Trainer):
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         arrays, meta = torch_state(self.network, self.optimizer, self.generator)
         arrays["env"] = pack_records(self.env.snapshot())
+        arrays["episodes"] = self.statistics.latest
         return arrays, {**meta, "env_steps": self.env_steps}
 
     def load_state(self, arrays: Arrays, meta: dict[str, Any]) -> None:
         load_torch_state(self.network, self.optimizer, self.generator, arrays, meta)
         self.env.restore(unpack_records(arrays["env"], self.env.states))
         self.observations, self.infos = self.env.present()
+        self.statistics.latest = arrays["episodes"].copy()
         self.env_steps = meta["env_steps"]
 
     def agent(self) -> PolicyAgent:

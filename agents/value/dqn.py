@@ -124,6 +124,7 @@ class DQN(Trainer):
         self.observations, self.infos = self.env.reset(seed=task.seed * 2**20)
         row = flatten_observations(self.observations)[0]
         self.replay = Replay(config.replay_size, row, self.n_actions, task.device)
+        self.statistics = EpisodeStatistics(task.num_envs)
         self.updates = 0
 
     @property
@@ -134,19 +135,18 @@ class DQN(Trainer):
         return 1.0 + progress * (self.config.epsilon_end - 1.0)
 
     def step(self) -> dict[str, float]:
-        statistics = EpisodeStatistics()
         losses: list[Tensor] = []
         for _ in range(self.config.num_steps):
-            self._interact(statistics)
+            self._interact()
             if self.env_steps >= self.config.learning_starts:
                 losses += [self._update() for _ in range(self.config.updates_per_step)]
-        metrics = {**statistics.means(), "epsilon": self.epsilon}
+        metrics = {**self.statistics.means(), "epsilon": self.epsilon}
         if losses:
             metrics["loss"] = float(torch.stack(losses).mean())
         return metrics
 
     @torch.no_grad()
-    def _interact(self, statistics: EpisodeStatistics) -> None:
+    def _interact(self) -> None:
         """One ε-greedy step of every environment, into the replay."""
         n, device = self.task.num_envs, self.task.device
         rows = flatten_observations(self.observations)
@@ -179,7 +179,7 @@ class DQN(Trainer):
         )
         self.observations, self.infos = observations, infos
         self.env_steps += n
-        statistics.add(infos)
+        self.statistics.add(infos)
 
     def _update(self) -> Tensor:
         """One gradient step; the loss."""
@@ -208,6 +208,7 @@ class DQN(Trainer):
         arrays |= {f"replay.{name}": array for name, array in kept.items()}
         arrays |= {f"target.{k}": v.cpu().numpy() for k, v in self.target.state_dict().items()}
         arrays["env"] = pack_records(self.env.snapshot())
+        arrays["episodes"] = self.statistics.latest
         return arrays, {**meta, "env_steps": self.env_steps, "updates": self.updates}
 
     def load_state(self, arrays: Arrays, meta: dict[str, Any]) -> None:
@@ -223,6 +224,7 @@ class DQN(Trainer):
         )
         self.env.restore(unpack_records(arrays["env"], self.env.states))
         self.observations, self.infos = self.env.present()
+        self.statistics.latest = arrays["episodes"].copy()
         self.env_steps, self.updates = meta["env_steps"], meta["updates"]
 
     def agent(self) -> GreedyAgent:

@@ -126,8 +126,8 @@ class TSP(KernelEnv):
     """
     ## Description
     Visit every city once and return to the first, by the shortest way: the travelling salesman
-    problem. A tour is built city by city, the construction that learned routing policies use (Bello et
-    al. 2016, "Neural combinatorial optimization with reinforcement learning").
+    problem. A tour is built city by city, the construction that learned routing policies use
+    (Bello et al. 2016, "Neural combinatorial optimization with reinforcement learning").
 
     ## Observation Space
     `Dict` of

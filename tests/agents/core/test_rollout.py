@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spelunk.agents.core.rollout import generalized_advantages
+from spelunk.agents.core.rollout import EpisodeStatistics, generalized_advantages
 
 lengths = st.lists(st.integers(1, 5), min_size=1, max_size=5)
 
@@ -30,3 +30,17 @@ def test_against_the_definition(lengths, gamma, lam, seed):
         *column, torch.tensor(ended)[:, None], torch.tensor([last]).float(), gamma, lam
     )
     assert np.allclose(found[:, 0], expected, atol=1e-4)
+
+
+def test_statistics_wait_for_the_long_episodes():
+    """Lucky short episodes must not pass for the mean before the others are over."""
+    statistics = EpisodeStatistics(2)
+    first = {"_episode": np.array([True, False]), "episode": {"r": [1.0, 0], "l": [3, 0]}}
+    first["episode"] = {name: np.array(values) for name, values in first["episode"].items()}
+    for _ in range(5):
+        statistics.add(first)
+        assert statistics.means() == {}
+    statistics.add({})
+    second = {"r": np.array([9.0, 0.0]), "l": np.array([9, 100])}
+    statistics.add({"_episode": np.array([False, True]), "episode": second})
+    assert statistics.means() == {"return_mean": 0.5, "length_mean": 51.5}
