@@ -1,7 +1,6 @@
 """`KernelEnv`: the single face of a compiled environment, and the class that authors extend."""
 
 import operator
-from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -9,10 +8,9 @@ import numpy as np
 
 from .codegen import Kernels, bind
 from .definition import KernelDefinition
-from .errors import InvalidActionError, InvalidArgumentError
-from .face import Env, State
+from .errors import InvalidActionError
+from .face import Env
 from .model import Model
-from .rng import draw_key
 from .state import StateLayout
 
 
@@ -68,31 +66,6 @@ class KernelEnv(Env):
 
     # --- Gymnasium ---
 
-    def reset(
-        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Start an episode; see `gymnasium.Env.reset`.
-
-        A seed sets the generator of the state; without one it goes on from where it was.
-
-        Raises:
-            InvalidArgumentError: for an unknown option, or one that does not fit.
-        """
-        super().reset(seed=seed)  # pyright: ignore[reportArgumentType]
-        options = self.check_options(options)
-        states = self._states
-        if seed is not None or self._step is None:
-            states["rng"] = draw_key(self.np_random)
-        self._start()
-        states["max_steps"] = self.definition.max_episode_steps
-        self.definition.loops.reset_batch(
-            states, self._chosen, self.definition.params, self._observations, self._mask
-        )
-        if options:
-            self.apply_options(states[0], options)
-            self._look()
-        return self._observation(), self._info()
-
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Advance one step; see `gymnasium.Env.step`.
 
@@ -109,32 +82,6 @@ class KernelEnv(Env):
         self._ended = terminated or truncated
         return self._observation(), reward, terminated, truncated, self._info()
 
-    # --- snapshots ---
-
-    @property
-    def state(self) -> State:
-        """The present state: a view, so that changes to it change the environment."""
-        return self._states[0]
-
-    def snapshot(self) -> State:
-        """A copy of the state record: everything that determines the future."""
-        return self._states[0].copy()
-
-    def restore(self, snapshot: State) -> None:
-        """Go back to a snapshot, its random-number generator and time limit included."""
-        if getattr(snapshot, "dtype", None) != self._states.dtype:
-            raise InvalidArgumentError(
-                "the snapshot is not this environment's: its record has other fields or sizes"
-            )
-        self._start()
-        self._states[0] = snapshot
-        self._ended = bool(snapshot["done"])
-        self._look()
-
-    @property
-    def started(self) -> bool:
-        return self._step is not None
-
     # --- the other faces ---
 
     @property
@@ -148,15 +95,20 @@ class KernelEnv(Env):
 
     # --- internal ---
 
-    def _start(self) -> None:
-        """Make ready to step: bind the compiled step to this environment's buffers."""
-        self._ended = False
+    def _begin(self) -> None:
+        self.definition.loops.reset_batch(
+            self._states, self._chosen, self.definition.params, self._observations, self._mask
+        )
+
+    def _look(self) -> None:
+        d = self.definition
+        d.loops.view_batch(self._states, d.params, self._observations, self._mask)
+        self._ended = bool(self._states["done"][0])
         if self._step is None:
-            action = 0 if self.definition.discrete else self._actions[0]
+            action = 0 if d.discrete else self._actions[0]
             self._step = bind(
-                self.definition.loops.step_one,
-                self._states, action, self.definition.params, self._observations, self._mask,
-            )  # fmt: skip
+                d.loops.step_one, self._states, action, d.params, self._observations, self._mask
+            )
 
     def _read_action(self, action: Any) -> Any:
         if not self.definition.discrete:
@@ -174,11 +126,6 @@ class KernelEnv(Env):
         if 0 <= action < self._n_actions and (not self._masked or self._mask[0, action]):
             return action
         raise self.definition.illegal_action(0, action, self._mask[0])
-
-    def _look(self) -> None:
-        self.definition.loops.view_batch(
-            self._states, self.definition.params, self._observations, self._mask
-        )
 
     def _observation(self) -> Any:
         if self._row is not None:

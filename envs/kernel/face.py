@@ -9,6 +9,7 @@ import numpy as np
 
 from .definition import Definition, constructor_arguments
 from .errors import InvalidArgumentError, UnparseableActionError
+from .rng import draw_key
 from .spaces import LegalDiscrete
 
 State = Any  # one row of a record array
@@ -33,7 +34,11 @@ class Env(gymnasium.Env[Any, Any]):
     #: State record, spaces and time limit.
     definition: Definition
 
+    #: Whether there is a state: `reset` or `restore` was called.
+    started = False
+
     _arguments: dict[str, Any]
+    _states: np.ndarray[Any, Any]  # one record
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         env = super().__new__(cls)
@@ -55,29 +60,72 @@ class Env(gymnasium.Env[Any, Any]):
         if self.definition.masked:
             self.action_space = LegalDiscrete(self.definition.n_actions, self.action_mask)
 
-    # --- snapshots ---
+    # --- episodes ---
+
+    def reset(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start an episode; see `gymnasium.Env.reset`.
+
+        A seed sets the generator of the state; without one it goes on from where it was.
+
+        Raises:
+            InvalidArgumentError: for an unknown option, or one that does not fit.
+        """
+        super().reset(seed=seed)  # pyright: ignore[reportArgumentType]
+        options = self.check_options(options)
+        if seed is not None or not self.started:
+            self._states["rng"] = draw_key(self.np_random)
+        self.started = True
+        self._states["max_steps"] = self.definition.max_episode_steps
+        self._begin()
+        if options:
+            self.apply_options(self.state, options)
+        self._look()
+        return self._observation(), self._info()
 
     @property
-    @abstractmethod
     def state(self) -> State:
-        """The present state."""
+        """The present state: a view, so that changes to it change the environment."""
+        return self._states[0]
 
-    @abstractmethod
     def snapshot(self) -> State:
-        """A copy of the state: everything that determines the future."""
+        """A copy of the state record: everything that determines the future."""
+        return self._states[0].copy()
 
-    @abstractmethod
     def restore(self, snapshot: State) -> None:
         """Go back to a snapshot, its random-number generator and time limit included.
 
         Raises:
             InvalidArgumentError: the snapshot is of another environment.
         """
+        if getattr(snapshot, "dtype", None) != self._states.dtype:
+            raise InvalidArgumentError(
+                "the snapshot is not this environment's: its record has other fields or sizes"
+            )
+        self._states[0] = snapshot
+        self.started = True
+        self._look()
 
-    @property
+    # --- for the two kinds of environments ---
+
     @abstractmethod
-    def started(self) -> bool:
-        """Whether there is a state: `reset` or `restore` was called."""
+    def _begin(self) -> None:
+        """Draw the initial state into the record."""
+
+    @abstractmethod
+    def _look(self) -> None:
+        """Take note of a record that was changed otherwise than by a step."""
+
+    @abstractmethod
+    def _observation(self) -> Any:
+        """A fresh observation of the record."""
+
+    @abstractmethod
+    def _info(self) -> dict[str, Any]:
+        """Fresh infos: the metrics and the mask."""
+
+    # --- copies ---
 
     def __reduce__(self) -> Any:
         kept = {

@@ -1,7 +1,6 @@
 """Environments whose dynamics are plain Python, with the faces of the compiled ones."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -10,9 +9,7 @@ import numpy as np
 from .batch import Array, BatchEnv
 from .codegen import NEXT_STEP, SAME_STEP
 from .definition import Definition
-from .errors import InvalidArgumentError
 from .face import Env, State
-from .rng import draw_key
 from .state import StateLayout
 
 _WORD = 2**64 - 1
@@ -66,7 +63,6 @@ class HostEnv(Env):
         self._states = layout.empty(1)
         self._actions = self.definition.allocate_actions(1)
         self._mask = self.definition.allocate_mask(1)
-        self._started = False
 
     # --- the dynamics ---
 
@@ -111,29 +107,6 @@ class HostEnv(Env):
 
     # --- Gymnasium ---
 
-    def reset(
-        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Start an episode; see `gymnasium.Env.reset`.
-
-        A seed sets the generator of the state; without one it goes on from where it was.
-
-        Raises:
-            InvalidArgumentError: for an unknown option, or one that does not fit.
-        """
-        super().reset(seed=seed)  # pyright: ignore[reportArgumentType]
-        options = self.check_options(options)
-        state = self.state
-        if seed is not None or not self._started:
-            state["rng"] = draw_key(self.np_random)
-        self._started = True
-        state["max_steps"] = self.definition.max_episode_steps
-        self.begin(state)
-        if options:
-            self.apply_options(state, options)
-        self._look()
-        return self._observation(), self._info()
-
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Advance one step; see `gymnasium.Env.step`.
 
@@ -142,7 +115,7 @@ class HostEnv(Env):
             gymnasium.error.ResetNeeded: the episode has ended, or none was started.
         """
         state = self.state
-        if not self._started or state["done"]:
+        if not self.started or state["done"]:
             raise gymnasium.error.ResetNeeded("the episode has ended: call reset() first")
         self.definition.read_actions([action], self._actions)
         if _illegal(self.definition, self._actions, self._mask).any():
@@ -150,31 +123,6 @@ class HostEnv(Env):
         reward, terminated, truncated = self.advance(state, self._actions[0])
         self._look()
         return self._observation(), reward, terminated, truncated, self._info()
-
-    # --- snapshots ---
-
-    @property
-    def state(self) -> State:
-        """The present state: a view, so that changes to it change the environment."""
-        return self._states[0]
-
-    def snapshot(self) -> State:
-        """A copy of the state record: everything that determines the future."""
-        return self._states[0].copy()
-
-    def restore(self, snapshot: State) -> None:
-        """Go back to a snapshot, its random-number generator and time limit included."""
-        if getattr(snapshot, "dtype", None) != self._states.dtype:
-            raise InvalidArgumentError(
-                "the snapshot is not one of this environment's: it has other fields or sizes"
-            )
-        self._states[0] = snapshot
-        self._started = True
-        self._look()
-
-    @property
-    def started(self) -> bool:
-        return self._started
 
     # --- acting ---
 
@@ -185,6 +133,9 @@ class HostEnv(Env):
         if self.definition.masked:
             return super().sample_action(rng)
         return self.sample_state(self.state, rng)
+
+    def _begin(self) -> None:
+        self.begin(self.state)
 
     def _look(self) -> None:
         if self.definition.masked:
