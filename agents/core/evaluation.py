@@ -5,6 +5,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from rich.console import Console
 from rich.progress import Progress
 
 from ...envs.reference import reference
@@ -74,7 +75,7 @@ def evaluate(
     first = EVALUATION_SEEDS + seed * 2**20
     batches = [min(_LANES, episodes - done) for done in range(0, episodes, _LANES)]
     returns, lengths = [], []
-    with Progress(disable=not progress, transient=True) as bar:
+    with Progress(console=Console(stderr=True), disable=not progress, transient=True) as bar:
         task = bar.add_task("evaluating", total=episodes)
         for size in batches:
             env: Any = gymnasium.make_vec(

@@ -187,8 +187,10 @@ class _Log:
         self._board = SummaryWriter(str(self.folder), purge_step=self.trainer.env_steps)
         return self
 
-    def __exit__(self, *_: Any) -> None:
-        self.save()
+    def __exit__(self, error: type[BaseException] | None, *_: Any) -> None:
+        # An update cut short by an error has left the trainer between two states.
+        if error is None:
+            self.save()
         self._file.close()
         self._board.close()
 

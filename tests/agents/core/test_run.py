@@ -11,7 +11,7 @@ from spelunk.agents.core.checkpoint import CheckpointError, read_checkpoint, wri
 from spelunk.agents.core.evaluation import evaluate
 from spelunk.agents.core.run import RunConfig, RunError, load_agent, train
 from spelunk.agents.core.trainer import Task
-from spelunk.agents.policy.ppo import Config
+from spelunk.agents.policy.ppo import PPO, Config
 
 TASK = Task("spelunk/DoorKey-v0", total_steps=2048, num_envs=16, env_kwargs={"size": 5})
 RUN = RunConfig("ppo", TASK, dataclasses.asdict(Config(num_steps=16)))
@@ -83,6 +83,22 @@ def test_resuming_equals_going_straight_on(tmp_path, extra):
     # Records have padding, whose bytes mean nothing; that the states agree, the metrics show.
     compared = ours.keys() - {"env"}
     assert all(np.array_equal(ours[name], theirs[name], equal_nan=True) for name in compared)
+
+
+def test_an_error_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
+    go(tmp_path / "run")
+    longer = RunConfig("ppo", dataclasses.replace(TASK, total_steps=4096), RUN.config)
+    longer.write(tmp_path / "run")
+    before = (tmp_path / "run" / "checkpoint.safetensors").read_bytes()
+
+    def fail(self, *_):
+        self.env_steps += 7
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(PPO, "_learn", fail)
+    with pytest.raises(ZeroDivisionError):
+        go(tmp_path / "run", longer, resume=True)
+    assert (tmp_path / "run" / "checkpoint.safetensors").read_bytes() == before
 
 
 def test_unreadable_folders(tmp_path):
