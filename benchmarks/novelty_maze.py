@@ -17,7 +17,6 @@ from typing import Any
 from common import write_result
 from scipy import stats
 
-import spelunk  # noqa: F401  (makes the environments known)
 from spelunk.agents.core.trainer import Task
 from spelunk.agents.evolution.novelty import Config, NoveltySearch
 

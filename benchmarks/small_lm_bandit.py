@@ -18,7 +18,6 @@ from common import write_result
 from numba.core import config as numba_config
 from scipy import stats
 
-import spelunk  # noqa: F401  (makes the environments known)
 from spelunk.agents.bandit.arms import ArmStatistics
 from spelunk.agents.bandit.thompson import ThompsonSampling
 from spelunk.agents.bandit.ucb1 import UCB1

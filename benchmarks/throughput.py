@@ -13,7 +13,7 @@ import gymnasium
 import numpy as np
 from common import write_result
 
-import spelunk  # noqa: F401
+import spelunk
 
 TURNS = 7
 SECONDS = 1.5
@@ -42,6 +42,7 @@ def single_rate(env, drawn):
 
 def main():
     """Measure and write `results/throughput.json`."""
+    gymnasium.register_envs(spelunk)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import minigrid

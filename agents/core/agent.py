@@ -30,7 +30,7 @@ class Agent(ABC):
         """One action for each lane, from the batch's latest observations and infos."""
 
     def update(self, actions: Any, rewards: np.ndarray, ended: np.ndarray) -> None:  # noqa: B027
-        """Learn from a step.
+        """Learn from a step; most agents do not.
 
         Args:
             actions: what `act` returned.

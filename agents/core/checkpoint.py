@@ -34,8 +34,8 @@ def read_checkpoint(path: Path) -> tuple[Arrays, dict[str, Any]]:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            header = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            header, names = file.metadata() or {}, file.keys()
+            arrays = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint at {path}") from None
     except (SafetensorError, OSError) as error:

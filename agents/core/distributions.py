@@ -28,10 +28,6 @@ class Categorical:
         noise = torch.empty_like(self.log_probabilities).exponential_(generator=generator)
         return (self.log_probabilities - noise.log()).argmax(dim=-1)
 
-    def mode(self) -> Tensor:
-        """(batch,) the likeliest actions."""
-        return self.log_probabilities.argmax(dim=-1)
-
     def log_prob(self, actions: Tensor) -> Tensor:
         """(batch,) log-probabilities of the actions (batch,)."""
         return self.log_probabilities.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
@@ -57,10 +53,6 @@ class Gaussian:
         """(batch, d)."""
         noise = torch.empty_like(self.mean).normal_(generator=generator)
         return self.mean + self.log_std.exp() * noise
-
-    def mode(self) -> Tensor:
-        """(batch, d) the means."""
-        return self.mean
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """(batch,) log-densities of the actions (batch, d)."""

@@ -79,15 +79,14 @@ class ActorCritic(nn.Module):
 
 
 class PolicyAgent(Agent):
-    """Acts by a trained policy: its likeliest actions, or samples of it.
+    """Samples its actions from a trained policy.
 
     Args:
         network: called with raw observation rows and masks, gives an action distribution first.
-        sample: whether to sample.
     """
 
-    def __init__(self, network: nn.Module, sample: bool = True):
-        self.network, self.sample = network, sample
+    def __init__(self, network: nn.Module):
+        self.network = network
 
     def start(self, env: Any, seed: int) -> None:
         super().start(env, seed)
@@ -101,9 +100,7 @@ class PolicyAgent(Agent):
             flatten_observations(observations).to(device),
             None if mask is None else torch.from_numpy(mask).to(device),
         )
-        if self.sample:
-            return distribution.sample(self._generator).cpu().numpy()
-        return distribution.mode().cpu().numpy()
+        return distribution.sample(self._generator).cpu().numpy()
 
 
 class PPO(Trainer):

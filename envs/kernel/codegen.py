@@ -43,7 +43,7 @@ class Kernels(NamedTuple):
 def load(
     kernels: Kernels,
     layout: StateLayout,
-    observation: type[tuple[Any, ...]] | None,
+    observation: Any,
     action_kind: str,
 ) -> types.ModuleType:
     """The compiled loops over `kernels`, from the cache where they are known already.
@@ -51,7 +51,7 @@ def load(
     Args:
         kernels: the environment's dynamics.
         layout: its state record.
-        observation: the named tuple of a composite observation, or None for one array.
+        observation: the named tuple type of a composite observation, or None for one array.
         action_kind: `"integer"` or `"row"`.
     """
     source = _write(kernels, layout, observation, action_kind)
@@ -228,12 +228,12 @@ def successors(states, params, children, cost, legal, terminated, mask):
 def _write(
     kernels: Kernels,
     layout: StateLayout,
-    observation: type[tuple[Any, ...]] | None,
+    observation: Any,
     action_kind: str,
 ) -> str:
     row = "obs[i]"
     if observation is not None:
-        parts = ", ".join(f"obs.{name}[i]" for name in getattr(observation, "_fields"))  # noqa: B009
+        parts = ", ".join(f"obs.{name}[i]" for name in observation._fields)
         row = f"Observation({parts})"
     integer, masked = action_kind == "integer", kernels.legal is not None
     if masked:

@@ -59,11 +59,6 @@ class Subject:
         """A vector environment."""
         return gymnasium.make_vec(self.id, num_envs=num_envs, **{**self.kwargs, **more})
 
-    @property
-    def randomly_started(self) -> bool:
-        """Whether different seeds must start differently or go on differently."""
-        return self.randomness != "none"
-
 
 # --- Gymnasium's own contract --------------------------------------------------------------------
 
@@ -208,7 +203,7 @@ def check_seeds(subject: Subject) -> None:
     """Equal seeds play equally; other seeds differ just where something is random."""
     first, again, other = (_play(subject, seed) for seed in (5, 5, 6))
     assert first == again, "the same seed gave different episodes"
-    assert (first != other) == subject.randomly_started, (
+    assert (first != other) == (subject.randomness != "none"), (
         f"randomness is {subject.randomness!r}, but seeds 5 and 6 "
         f"{'agree' if first == other else 'differ'}"
     )

@@ -26,6 +26,7 @@ def name(subject):
 @pytest.mark.parametrize("subject", SUBJECTS, ids=name)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_contract(check, subject):
+    """A check raises `AssertionError` itself where the contract is broken."""
     check(subject)
 
 

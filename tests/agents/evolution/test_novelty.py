@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-import spelunk  # noqa: F401
 from spelunk.agents.core.checkpoint import read_checkpoint, write_checkpoint
 from spelunk.agents.core.evaluation import evaluate
 from spelunk.agents.core.trainer import Task

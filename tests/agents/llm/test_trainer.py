@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-import spelunk  # noqa: F401
 from spelunk.agents.core.trainer import Task
 from spelunk.agents.llm.agent import LanguageModelAgent
 from spelunk.agents.llm.contexts import CONTEXTS, context

@@ -108,7 +108,7 @@ def test_without_any_folder_there_is_one_warning(toy, tmp_path):
     blocked.write_text("")
     places = {"HOME": str(blocked), "XDG_CACHE_HOME": str(blocked), "TMPDIR": str(blocked)}
     # Python itself needs a temporary folder only when asked for one.
-    program = "import tempfile; tempfile.tempdir = %r\n" % str(blocked)  # noqa: UP031
+    program = f"import tempfile; tempfile.tempdir = {str(blocked)!r}\n"
     env = {**os.environ, **places, "SPELUNK_CACHE_DIR": str(blocked)}
     done = subprocess.run(
         [sys.executable, "-c", program + PROGRAM.format(folder=str(toy))],

@@ -89,7 +89,10 @@ def test_batches():
 )
 def test_vector_environments_carry_texts(vector, composite):
     env = vector([lambda: Echo(composite)] * 3)
-    heard = lambda seen: seen["heard"] if composite else seen  # noqa: E731
+
+    def heard(seen):
+        return seen["heard"] if composite else seen
+
     try:
         first, _ = env.reset(seed=0)
         assert heard(first) == ("start",) * 3

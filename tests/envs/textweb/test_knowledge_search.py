@@ -7,7 +7,6 @@ import gymnasium
 import numpy as np
 import pytest
 
-import spelunk  # noqa: F401
 from spelunk.envs.kernel import InvalidActionError, InvalidArgumentError, UnparseableActionError
 from spelunk.envs.textweb import knowledge_search as ks
 from spelunk.envs.textweb.knowledge_search import KnowledgeSearch
