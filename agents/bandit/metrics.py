@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 
 from ...envs.kernel import InvalidArgumentError
-from ..core.agent import Agent
+from ..core.agent import Agent, interact
 
 
 def regret_curves(
@@ -30,18 +30,15 @@ def regret_curves(
     env: Any = gymnasium.make_vec(
         id, num_envs=episodes, autoreset_mode="SAME_STEP", copy=False, **env_kwargs
     )
-    observations, infos = env.reset(seed=seed)
-    if "pseudo_regret" not in infos:
+    seen = env.reset(seed=seed)
+    if "pseudo_regret" not in seen[1]:
         raise InvalidArgumentError(f"{id} is no bandit: its infos hold no pseudo_regret")
-    agent.start(env, seed)
     curves = []
-    ended = np.zeros(episodes, bool)
-    while not ended.any():  # every episode of a bandit lasts as long as its horizon
-        actions = agent.act(observations, infos)
-        observations, rewards, terminated, truncated, infos = env.step(actions)
-        ended = terminated | truncated
-        agent.update(actions, rewards, ended)
-        last = infos["final_info"] if ended.any() else infos
+    for step in interact(agent, env, seen, seed):
+        over = step.ended.any()  # Every episode of a bandit lasts as long as its horizon.
+        last = step.infos["final_info"] if over else step.infos
         curves.append(last["pseudo_regret"])
+        if over:
+            break
     env.close()
     return np.array(curves)

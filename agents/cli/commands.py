@@ -118,11 +118,12 @@ class Commands:
             seed: Of the episode.
             delay: Seconds between two steps of an agent.
         """
-        from .play import play
+        from .play import Keyboard, play
 
         _, kwargs = self._environment(env_id)
-        player = None if agent == "human" else self._agent(agent)[0]
-        self._json(as_json, play(env_id, kwargs, player, seed, delay))
+        human = agent == "human"
+        player = Keyboard() if human else self._agent(agent)[0]
+        self._json(as_json, play(env_id, kwargs, player, seed, 0.0 if human else delay))
 
     def train(
         self,

@@ -7,42 +7,67 @@ from typing import Any
 import gymnasium
 
 from ...envs.kernel.errors import UnparseableActionError
-from ..core.agent import Agent
+from ..core.agent import Agent, interact
+
+
+class Keyboard(Agent):
+    """A person: asks for each action in the terminal, in words or as a number."""
+
+    def act(self, observations: Any, infos: dict[str, Any]) -> list[Any]:
+        """The action typed.
+
+        Raises:
+            EOFError: at the end of the input, or on `quit`.
+        """
+        env, legal = self.env, []
+        print(env.describe(0))
+        if env.definition.discrete:
+            mask = env.action_mask
+            legal = [a for a in range(env.definition.n_actions) if mask is None or mask[0, a]]
+            print("   ".join(f"{a} {env.action_words(0, a)}" for a in legal[:40]))
+        while True:
+            print("action, or quit: ", end="", flush=True)
+            line = sys.stdin.readline()
+            if not line or line.strip() == "quit":
+                raise EOFError
+            try:
+                action = env.parse(0, line.strip())
+            except UnparseableActionError as error:
+                if not line.strip().isdigit():
+                    print(error)
+                    continue
+                action = int(line)
+            if not env.definition.discrete or action in legal:
+                return [action]
+            print(f"{line.strip()} is not allowed here")
 
 
 def play(
-    env_id: str, env_kwargs: dict[str, Any], agent: Agent | None, seed: int, delay: float
+    env_id: str, env_kwargs: dict[str, Any], agent: Agent, seed: int, delay: float
 ) -> dict[str, Any]:
     """Play one episode in the terminal; its figures.
 
     Args:
         env_id: the environment.
         env_kwargs: its arguments.
-        agent: who plays; None asks at the keyboard.
+        agent: who plays.
         seed: of the episode.
-        delay: seconds between two steps of an agent.
+        delay: seconds to look at each step, where anybody does.
     """
     env: Any = gymnasium.make_vec(env_id, num_envs=1, autoreset_mode="SAME_STEP", **env_kwargs)
-    observations, infos = env.reset(seed=seed)
-    if agent is not None:
-        agent.start(env, seed)
+    seen = env.reset(seed=seed)
     total, steps, ended = 0.0, 0, False
     _show(env, env.states[0], steps, total)
-    while not ended:
-        if agent is None:
-            action = _ask(env)
-            if action is None:
+    try:
+        for step in interact(agent, env, seen, seed):
+            ended = bool(step.ended[0])
+            total, steps = total + float(step.rewards[0]), steps + 1
+            _show(env, env.final_states[0] if ended else env.states[0], steps, total)
+            if ended:
                 break
-            actions = [action]
-        else:
-            actions = agent.act(observations, infos)
             time.sleep(delay if sys.stdout.isatty() else 0)
-        observations, rewards, terminated, truncated, infos = env.step(actions)
-        ended = bool((terminated | truncated)[0])
-        total, steps = total + float(rewards[0]), steps + 1
-        if agent is not None:
-            agent.update(actions, rewards, terminated | truncated)
-        _show(env, env.final_states[0] if ended else env.states[0], steps, total)
+    except EOFError:
+        pass
     print("the episode has ended" if ended else "left before the end")
     return {"id": env_id, "seed": seed, "steps": steps, "return": total, "ended": ended}
 
@@ -52,27 +77,3 @@ def _show(env: Any, state: Any, steps: int, total: float) -> None:
         print("\033[2J\033[H", end="")
     print(env.prototype.show_state(state))
     print(f"step {steps}   return {total:.3f}\n", flush=True)
-
-
-def _ask(env: Any) -> Any:
-    """An action typed in words or as a number; None at the end of the input or on `quit`."""
-    print(env.describe(0))
-    if env.definition.discrete:
-        mask = env.action_mask
-        legal = [a for a in range(env.definition.n_actions) if mask is None or mask[0, a]]
-        print("   ".join(f"{a} {env.action_words(0, a)}" for a in legal[:40]))
-    while True:
-        print("action, or quit: ", end="", flush=True)
-        line = sys.stdin.readline()
-        if not line or line.strip() == "quit":
-            return None
-        try:
-            action = env.parse(0, line.strip())
-        except UnparseableActionError as error:
-            if not line.strip().isdigit():
-                print(error)
-                continue
-            action = int(line)
-        if not env.definition.discrete or action in legal:
-            return action
-        print(f"{line.strip()} is not allowed here")

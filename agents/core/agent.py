@@ -1,7 +1,8 @@
-"""`Agent`: what everything that acts has in common, from the random policy to a language model."""
+"""`Agent`: what everything that acts has in common, and the loop in which it acts."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,3 +45,36 @@ class RandomAgent(Agent):
 
     def act(self, observations: Any, infos: dict[str, Any]) -> Any:
         return self.env.sample_actions(self.rng)
+
+
+class Step(NamedTuple):
+    """One step of a batch.
+
+    Attributes:
+        rewards: (n,) `float32`.
+        ended: (n,) `bool`, terminated or truncated.
+        infos: as the environment gave them.
+    """
+
+    rewards: np.ndarray
+    ended: np.ndarray
+    infos: dict[str, Any]
+
+
+def interact(agent: Agent, env: Any, seen: tuple[Any, dict[str, Any]], seed: int) -> Iterator[Step]:
+    """Let an agent act, for as many steps as are asked for.
+
+    Args:
+        agent: who acts; it has learned from a step when the step is handed out.
+        env: a vector environment of the suite in same-step mode.
+        seen: what its `reset` returned.
+        seed: of the agent.
+    """
+    observations, infos = seen
+    agent.start(env, seed)
+    while True:
+        actions = agent.act(observations, infos)
+        observations, rewards, terminated, truncated, infos = env.step(actions)
+        ended = terminated | truncated
+        agent.update(actions, rewards, ended)
+        yield Step(rewards, ended, infos)

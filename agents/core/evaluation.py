@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ...envs.reference import reference
-from .agent import Agent
+from .agent import Agent, interact
 
 #: Training draws its seeds below this number and evaluation above it, so that they never meet.
 EVALUATION_SEEDS = 2**40
@@ -93,19 +93,15 @@ def evaluate(
 
 def _play(agent: Agent, env: Any, seed: int, advance: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return and length of each lane's first episode: later ones would favour short episodes."""
-    observations, infos = env.reset(seed=seed)
-    agent.start(env, seed)
     returns, lengths = np.zeros(env.num_envs), np.zeros(env.num_envs, np.int64)
     running = np.ones(env.num_envs, bool)
-    while running.any():
-        actions = agent.act(observations, infos)
-        observations, rewards, terminated, truncated, infos = env.step(actions)
-        ended = terminated | truncated
-        agent.update(actions, rewards, ended)
-        first = running & ended
+    for step in interact(agent, env, env.reset(seed=seed), seed):
+        first = running & step.ended
         if first.any():
-            returns[first] = infos["episode"]["r"][first]
-            lengths[first] = infos["episode"]["l"][first]
-            running &= ~ended
+            returns[first] = step.infos["episode"]["r"][first]
+            lengths[first] = step.infos["episode"]["l"][first]
+            running &= ~step.ended
             advance(int(first.sum()))
+        if not running.any():
+            break
     return returns, lengths

@@ -7,7 +7,9 @@ import gymnasium
 import imageio.v3 as imageio
 import numpy as np
 
-from .agent import Agent
+from .agent import Agent, interact
+
+_LAST = 4  # how many times the last picture of an episode is shown
 
 
 def record(
@@ -26,17 +28,14 @@ def record(
     env: Any = gymnasium.make_vec(id, num_envs=1, autoreset_mode="SAME_STEP", **env_kwargs)
     frames: list[np.ndarray[Any, Any]] = []
     for episode in range(episodes):
-        observations, infos = env.reset(seed=seed + episode)
-        agent.start(env, seed + episode)
-        ended = False
-        while not ended:
-            frames.append(env.prototype.draw_state(env.states[0]))
-            actions = agent.act(observations, infos)
-            observations, rewards, terminated, truncated, infos = env.step(actions)
-            ended = bool((terminated | truncated)[0])
-            agent.update(actions, rewards, terminated | truncated)
-        last = env.prototype.draw_state(env.final_states[0])
-        frames += [last] * 4
+        seen = env.reset(seed=seed + episode)
+        frames.append(env.prototype.draw_state(env.states[0]))
+        for step in interact(agent, env, seen, seed + episode):
+            ended = step.ended[0]
+            state = env.final_states[0] if ended else env.states[0]
+            frames += [env.prototype.draw_state(state)] * (_LAST if ended else 1)
+            if ended:
+                break
     rate = env.metadata["render_fps"]
     env.close()
     imageio.imwrite(path, np.stack(frames), duration=1000 / rate, loop=0)

@@ -7,14 +7,13 @@ import torch
 from gymnasium import spaces
 
 from ...envs.kernel.errors import InvalidArgumentError, UnparseableActionError
-from ..core.agent import Agent
 from .contexts import context as context_of
 from .model import LanguageModel
-from .rollout import Transcripts
+from .rollout import Scribe, Transcripts
 from .sampler import Session, pad_left, sample
 
 
-class LanguageModelAgent(Agent):
+class LanguageModelAgent(Scribe):
     """Is told each turn's news, answers in words, and does what the answer names.
 
     An answer that names no action, or an illegal one, is replaced by a random legal action.

@@ -7,7 +7,7 @@ from .. import registry
 from ..core.agent import Agent
 from .contexts import Context
 from .model import LanguageModel
-from .rollout import Transcripts
+from .rollout import Scribe, Transcripts
 
 #: Whom a language model imitates at first, unless told otherwise.
 EXPERTS = {
@@ -37,7 +37,7 @@ def expert_for(env_id: str, name: str | None) -> Agent:
     return row.load()()
 
 
-class TracedAgent(Agent):
+class TracedAgent(Scribe):
     """An agent whose actions are also written down in words.
 
     Args:

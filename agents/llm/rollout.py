@@ -1,12 +1,13 @@
 """Rollouts: episodes as sequences of tokens, each token marked as given or generated."""
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.agent import Agent, interact
 from .contexts import Context
 from .model import LanguageModel
 
@@ -84,16 +85,10 @@ class Transcripts:
         return fresh
 
 
-class Scribe(Protocol):
-    """An agent that acts as `core.agent.Agent` and keeps transcripts."""
+class Scribe(Agent):
+    """An agent that keeps transcripts, made at its `start`."""
 
     transcripts: Transcripts
-
-    def start(self, env: Any, seed: int) -> None: ...
-
-    def act(self, observations: Any, infos: dict[str, Any]) -> Any: ...
-
-    def update(self, actions: Any, rewards: Any, ended: Any) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -141,18 +136,15 @@ def play(agent: Scribe, env: Any, seeds: list[int], seed: int, pad: int) -> Roll
         seed: of the agent.
         pad: the token that fills up shorter sequences.
     """
-    observations, infos = env.reset(seed=seeds)
-    agent.start(env, seed)
     running = np.ones(env.num_envs, bool)
     lengths = np.zeros(env.num_envs, np.int64)
     collected = []
-    while running.any():
-        actions = agent.act(observations, infos)
-        observations, rewards, terminated, truncated, infos = env.step(actions)
-        agent.update(actions, rewards, terminated | truncated)
-        collected.append(torch.from_numpy(rewards * running))
+    for step in interact(agent, env, env.reset(seed=seeds), seed):
+        collected.append(torch.from_numpy(step.rewards * running))
         lengths += running
-        running &= ~(terminated | truncated)
+        running &= ~step.ended
+        if not running.any():
+            break
     kept = [s for s in agent.transcripts.closed if s.episode == 0]
     longest = max(len(s.tokens) for s in kept)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import gymnasium
+import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from ..core.agent import RandomAgent
 from .contexts import reward_words
 
 END, PAD, UNKNOWN = "<end>", "<pad>", "<unknown>"
@@ -53,25 +53,24 @@ def build_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
 
 
 def collect_texts(id: str, *, episodes: int = 64, seed: int = 0, **env_kwargs: Any) -> set[str]:
-    """What an environment says, and the words of its actions, in episodes of the random agent.
+    """What an environment says, and the words of its actions, in episodes of random actions.
 
     Args:
         id: the environment.
         episodes: how many are played, side by side; those that end sooner begin again.
-        seed: of the episodes and the agent.
+        seed: of the episodes and the actions.
         env_kwargs: the environment's arguments.
     """
     env: Any = gymnasium.make_vec(id, num_envs=episodes, autoreset_mode="SAME_STEP", **env_kwargs)
-    agent = RandomAgent()
-    observations, infos = env.reset(seed=seed)
-    agent.start(env, seed)
-    texts, running = set(), [True] * episodes
-    while any(running):
+    rng = np.random.default_rng(seed)
+    env.reset(seed=seed)
+    texts, running = set(), np.ones(episodes, bool)
+    while running.any():
         texts.update(env.describe(lane) for lane in range(episodes))
-        actions = agent.act(observations, infos)
+        actions = env.sample_actions(rng)
         texts.update(env.action_words(lane, action) for lane, action in enumerate(actions))
-        observations, rewards, terminated, truncated, infos = env.step(actions)
+        _, rewards, terminated, truncated, _ = env.step(actions)
         texts.update(reward_words(reward) for reward in set(rewards.tolist()))
-        running = [r and not e for r, e in zip(running, terminated | truncated, strict=True)]
+        running &= ~(terminated | truncated)
     env.close()
     return texts
