@@ -5,8 +5,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from spelunk.agents.core.files import write_json
 from spelunk.agents.core.run import versions
+from spelunk.envs.kernel.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -7,7 +7,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from spelunk.agents.core.files import write_json
+from spelunk.envs.kernel.files import write_json
 from spelunk.envs.reference import compute
 from spelunk.envs.registry import ENTRIES
 

@@ -4,7 +4,6 @@ import functools
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 import platformdirs
 
 from . import registry
+from .kernel.files import write_json
 
 EPISODES = 1024
 _BEST_EPISODES = 256
@@ -123,8 +123,6 @@ def _add(path: Path, key: str, value: dict[str, Any]) -> None:
     """Add an entry to a JSON file, whole or not at all; do without where it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            json.dump({**_read(path), key: value}, file, indent=1, sort_keys=True)
-        os.replace(file.name, path)
+        write_json(path, {**_read(path), key: value})
     except OSError as error:
         gymnasium.logger.warn(f"the reference scores could not be kept: {error}")

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ...envs.kernel.errors import SpelunkError
-from .files import write_whole
+from ...envs.kernel.files import write_whole
 from .trainer import Arrays
 
 _FORMAT = 1

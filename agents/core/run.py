@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ...envs.kernel.errors import SpelunkError
+from ...envs.kernel.files import write_json
 from ...envs.registry import entry as env_entry
 from .. import registry
 from .agent import Agent
 from .checkpoint import read_checkpoint, write_checkpoint
 from .curve import draw_curve
 from .evaluation import evaluate
-from .files import write_json
 from .trainer import Task, Trainer
 
 CHECKPOINT_SECONDS = 60

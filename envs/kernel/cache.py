@@ -22,6 +22,7 @@ import numpy as np
 import platformdirs
 
 from .compile import PLAIN_PYTHON
+from .files import write_whole
 
 
 def load_module(source: str, globals_: dict[str, Any]) -> types.ModuleType:
@@ -141,10 +142,7 @@ def _import(name: str, source: str, globals_: dict[str, Any]) -> types.ModuleTyp
         return module
     path = folder / f"{name}.py"
     if not path.exists():
-        # Several processes may start together: write aside, then move into place at once.
-        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as file:
-            file.write(source)
-        os.replace(file.name, path)
+        write_whole(path, source.encode())  # Several processes may start together.
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
