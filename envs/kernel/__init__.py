@@ -1,7 +1,6 @@
 """The engine: dynamics written once as scalar kernels, every face of an environment from them."""
 
 from . import rng
-from .codegen import Kernels
 from .compile import kernel
 from .env import KernelEnv
 from .errors import (
@@ -13,7 +12,8 @@ from .errors import (
 )
 from .face import Env, restore
 from .host import HostEnv, HostVectorEnv
-from .model import Model, Successors
+from .lanes import Kernels
+from .model import Model, Outcomes, Successors
 from .spaces import Unicode
 from .state import StateLayout
 from .vector import KernelVectorEnv
@@ -28,6 +28,7 @@ __all__ = [
     "KernelVectorEnv",
     "Kernels",
     "Model",
+    "Outcomes",
     "SpelunkError",
     "StateLayout",
     "Successors",

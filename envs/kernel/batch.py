@@ -10,14 +10,12 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from .codegen import DISABLED, NEXT_STEP, SAME_STEP
+from .buffers import Buffers
 from .definition import constructor_arguments
 from .errors import InvalidArgumentError, UnsupportedFaceError
 from .face import Env
-from .recycler import Recycler
-from .rng import draw_key, key_from_seed
-
-Array = np.ndarray[Any, Any]
+from .lanes import DISABLED, NEXT_STEP, SAME_STEP
+from .seeds import draw_key, keys_from_seeds
 
 _MODES = {
     AutoresetMode.NEXT_STEP: NEXT_STEP,
@@ -34,7 +32,8 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
     Infos hold whole arrays: `action_mask` (n, actions) `int8` where not every action is legal, and
     the environment's metrics. When episodes end, `episode` holds their returns `r` and lengths
     `l`, and in same-step mode `final_obs` and `final_info` what the last step of each showed. As
-    Gymnasium has it, the boolean array under `_name` says which lanes an entry speaks of.
+    Gymnasium has it, the boolean array under `_name` says which lanes an entry speaks of; of the
+    others `episode` holds the latest episode before.
 
     Args:
         env_class: the single environment's class.
@@ -80,24 +79,13 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         self.single_action_space = d.action_space
         self.observation_space = batch_space(d.observation_space, num_envs)
         self.action_space = batch_space(d.action_space, num_envs)
-        self._copy = copy
         self._masked = d.masked
         self._started = False
-        self._recyclers: dict[int, Recycler] = {}
         self.states = d.layout.empty(num_envs)
+        self.buffers = Buffers(d, num_envs, copy, self._mode == SAME_STEP)
         self._actions = d.allocate_actions(num_envs)
-        self._observations = d.allocate_observations(num_envs)
-        self._mask = d.allocate_mask(num_envs)
-        self._rewards = np.zeros(num_envs, np.float32)
-        self._terminated = np.zeros(num_envs, bool)
-        self._truncated = np.zeros(num_envs, bool)
         self._every = np.ones(num_envs, bool)
         self._every.flags.writeable = False
-        same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
-        #: Where an episode has just ended, the state it ended in.
-        self.final_states = d.layout.empty(num_envs)
-        self._final_observations = d.allocate_observations(num_envs if same_step else 1)
-        self._final_mask = d.allocate_mask(num_envs if same_step else 1)
 
     # --- Gymnasium ---
 
@@ -112,23 +100,28 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         Args:
             seed: lane i gets `seed + i`; a sequence sets them one by one. Without a seed the lanes
                 go on from their own random-number states.
-            options: `reset_mask`, an (n,) `bool` array with at least one True, and the options of
-                the single environment, which then hold for every lane that is reset.
+            options: `reset_mask`, an (n,) `bool` array with at least one True; `task`, one or (n,)
+                integers, where the environment has tasks, which a lane keeps when it resets
+                itself (−1: one is drawn each time); and the options of the single environment,
+                which then hold for every lane that is reset.
         """
         options = dict(options or {})
         chosen = self._read_reset_mask(options.pop("reset_mask", None))
+        task = self.definition.read_task(options.pop("task", -1), (self.num_envs,))
         options = self.prototype.check_options(options)
         self._seed(seed, chosen)
         self._started = True
+        self.states["task"][chosen] = np.broadcast_to(task, self.num_envs)[chosen]
         self.states["max_steps"][chosen] = self.definition.max_episode_steps
         self._begin(chosen)
         if options:
             for i in np.flatnonzero(chosen):
                 self.prototype.apply_options(self.states[i], options)
+        if options or self.buffers.anew:
             self._look()
-        return self._hand_out(self._observations), self._info()
+        return self.present()
 
-    def step(self, actions: Any) -> tuple[Any, Array, Array, Array, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Advance every lane; see the class for the infos.
 
         Raises:
@@ -147,19 +140,47 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         self.definition.read_actions(actions, self._actions)
         bad = self._first_illegal()
         if bad >= 0:
-            mask = self._mask[bad % len(self._mask)]
+            mask = self.buffers.mask[bad % len(self.buffers.mask)]
             raise self.definition.illegal_action(bad, self._actions[bad], mask)
-        self._advance()
+        endings = self._advance()
+        self.buffers.anew = False
         infos = self._info()
-        ended = self._terminated | self._truncated
-        if ended.any():
-            self._add_endings(infos, ended)
+        if endings:
+            self._add_endings(infos)
+        hand_out = self.buffers.hand_out
         return (
-            self._hand_out(self._observations),
-            self._hand_out(self._rewards),
-            self._hand_out(self._terminated),
-            self._hand_out(self._truncated),
+            hand_out("observations"),
+            hand_out("rewards"),
+            hand_out("terminated"),
+            hand_out("truncated"),
             infos,
+        )
+
+    def write_into(
+        self,
+        *,
+        observations: Any = None,
+        rewards: Any = None,
+        terminated: Any = None,
+        truncated: Any = None,
+    ) -> None:
+        """Have the following steps write into the caller's arrays, rather than hand out copies.
+
+        A rollout calls this before each step with the rows of its storage; an array may as well be
+        shared or pinned memory, and a torch tensor on the CPU. A step returns the very arrays.
+        What is None is written into the batch's own buffers, and handed out as ever.
+
+        Args:
+            observations: an array (n, …) as `observation_space` has it, or a dict of such.
+            rewards: (n,) `float32`; (n, agents) of a game, and so `terminated`.
+            terminated: (n,) `bool`.
+            truncated: (n,) `bool`.
+
+        Raises:
+            InvalidArgumentError: an array that is not contiguous, or has another shape or dtype.
+        """
+        self.buffers.give(
+            observations=observations, rewards=rewards, terminated=terminated, truncated=truncated
         )
 
     def render(self) -> tuple[Any, ...]:
@@ -186,7 +207,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
 
     def present(self) -> tuple[Any, dict[str, Any]]:
         """The present observations and infos, as the last `reset` or `step` returned them."""
-        return self._hand_out(self._observations), self._info()
+        return self.buffers.hand_out("observations"), self._info()
 
     def describe(self, lane: int) -> str:
         """The present state of one lane in words."""
@@ -207,15 +228,20 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         return self.prototype.parse(text)
 
     @property
+    def final_states(self) -> np.ndarray[Any, Any]:
+        """The records that the latest episodes of the lanes ended in, (n,)."""
+        return self.buffers.final_states
+
+    @property
     def action_mask(self) -> np.ndarray[Any, np.dtype[np.int8]] | None:
         """The legal actions now, (n, actions) `int8`; None where every action is always legal."""
-        return self._hand_out(self._mask) if self._masked else None
+        return self.buffers.hand_out("mask") if self._masked else None
 
     def sample_actions(self, rng: np.random.Generator) -> Any:
         """A legal action for every lane, drawn uniformly."""
         if self._masked:
-            scores = rng.random(self._mask.shape) * self._mask
-            return scores.argmax(axis=1)
+            scores = rng.random(self.buffers.mask.shape) * self.buffers.mask
+            return scores.argmax(axis=-1)
         if self.definition.discrete:
             return rng.integers(self.definition.n_actions, size=self.num_envs)
         self.action_space.seed(int(rng.integers(2**31)))
@@ -237,8 +263,8 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         """The first lane whose action in the buffer is illegal, or -1."""
 
     @abstractmethod
-    def _advance(self) -> None:
-        """Step every lane, or reset it where that is due, and write all buffers."""
+    def _advance(self) -> int:
+        """Step every lane, or reset it where that is due; how many episodes ended."""
 
     @abstractmethod
     def _look(self) -> None:
@@ -273,50 +299,35 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
             raise InvalidArgumentError(
                 f"seed has {len(seed)} entries for {self.num_envs} environments"
             )
-        for i in np.flatnonzero(chosen).tolist():
-            s = seeds[i]
-            if s is not None:
-                self.states["rng"][i] = key_from_seed(s)
-            elif not self._started:
-                self.states["rng"][i] = draw_key(self.np_random)
-
-    def _hand_out(self, values: Any) -> Any:
-        """Copies of whole-batch arrays, or the arrays themselves; a dict of a named tuple.
-
-        Texts come as a tuple of strings.
-        """
-        if isinstance(values, tuple):
-            parts = values._asdict()  # pyright: ignore[reportAttributeAccessIssue]
-            return {name: self._hand_out(part) for name, part in parts.items()}
-        if values.dtype.hasobject:
-            return tuple(values)
-        if not self._copy:
-            return values
-        return self._recyclers.setdefault(id(values), Recycler()).copy(values)
+        wanted = [(i, seeds[i]) for i in np.flatnonzero(chosen).tolist()]
+        seeded = [(i, s) for i, s in wanted if s is not None]
+        self.states["rng"][[i for i, _ in seeded]] = keys_from_seeds(s for _, s in seeded)
+        if not self._started:
+            for i, s in wanted:
+                if s is None:
+                    self.states["rng"][i] = draw_key(self.np_random)
 
     def _info(self) -> dict[str, Any]:
         infos: dict[str, Any] = {}
         if self._masked:
-            infos["action_mask"] = self._hand_out(self._mask)
+            infos["action_mask"] = self.buffers.hand_out("mask")
             infos["_action_mask"] = self._every
         for name in self.definition.metrics:
             infos[name] = self.states[name].copy()
             infos[f"_{name}"] = self._every
         return infos
 
-    def _add_endings(self, infos: dict[str, Any], ended: np.ndarray[Any, Any]) -> None:
-        final = self.final_states
-        infos["episode"] = {
-            "r": np.where(ended, final["episode_return"], 0.0),
-            "l": np.where(ended, final["step_count"], 0),
-        }
+    def _add_endings(self, infos: dict[str, Any]) -> None:
+        b = self.buffers
+        ended = b.hand_out("ended")
+        infos["episode"] = {"r": b.hand_out("returns"), "l": b.hand_out("lengths")}
         infos["_episode"] = ended
         if self._mode == SAME_STEP:
-            infos["final_obs"] = self._hand_out(self._final_observations)
+            infos["final_obs"] = b.hand_out("final_observations")
             infos["_final_obs"] = ended
-            entries = {name: final[name].copy() for name in self.definition.metrics}
+            entries = {name: b.final_states[name].copy() for name in self.definition.metrics}
             if self._masked:
-                entries["action_mask"] = self._hand_out(self._final_mask)
+                entries["action_mask"] = b.hand_out("final_mask")
             infos["final_info"] = entries | {f"_{name}": ended for name in entries}
             infos["_final_info"] = ended
 

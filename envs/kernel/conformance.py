@@ -28,6 +28,7 @@ from gymnasium.utils.env_checker import check_env
 from .env import KernelEnv
 from .errors import InvalidActionError, InvalidArgumentError, UnparseableActionError
 from .face import restore
+from .vector import KernelVectorEnv
 
 _LANES = 7
 _STEPS = 600
@@ -423,9 +424,10 @@ def check_compiled_once(subject: Subject) -> None:
         batch = subject.batch(size, num_threads=1)
         batch.reset(seed=24)
         batch.step(batch.sample_actions(np.random.default_rng(25)))
-    loops = getattr(batch.definition, "loops", None)
-    for name in ("step_batch", "reset_batch", "first_illegal"):
-        signatures = getattr(getattr(loops, name, None), "signatures", [0])
+    if not isinstance(batch, KernelVectorEnv):
+        return
+    for name in ("step", "reset", "first_illegal"):
+        signatures = getattr(getattr(batch.definition.loops.module, name), "signatures", [0])
         assert len(signatures) == 1, f"{name} was compiled {len(signatures)} times"
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from . import codegen
+from .codegen import Loops
 from .errors import InvalidActionError, InvalidArgumentError
+from .lanes import Kernels, Shape
 from .spaces import Unicode
 from .state import StateLayout
 
@@ -27,6 +28,11 @@ class Definition:
         max_episode_steps: the time limit; −1 for none.
         metrics: state fields handed out in the infos under their own names.
         masked: whether not every action is always legal.
+        tasks: how many tasks `reset(options={"task": …})` can choose among; 0 for no such choice.
+        agents: the names of the agents of a game; empty where there is only one. The spaces are
+            then joint ones, with the agents as the first axis of observations and, where all act
+            at once, of actions. Where they take turns an action is one integer, that of the agent
+            whose index is in the state field `turn`.
     """
 
     layout: StateLayout
@@ -35,6 +41,8 @@ class Definition:
     max_episode_steps: int
     metrics: tuple[str, ...] = ()
     masked: bool = False
+    tasks: int = 0
+    agents: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         limit = self.max_episode_steps
@@ -53,8 +61,12 @@ class Definition:
 
     @property
     def n_actions(self) -> int:
-        """The number of actions of a discrete space; 1 otherwise."""
-        return int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else 1
+        """The number of actions of an agent, where they are discrete; 1 otherwise."""
+        if isinstance(self.action_space, spaces.Discrete):
+            return int(self.action_space.n)
+        if self.agents and isinstance(self.action_space, spaces.MultiDiscrete):
+            return int(self.action_space.nvec[0])
+        return 1
 
     @functools.cached_property
     def parts(self) -> dict[str, spaces.Space[Any]] | None:
@@ -73,8 +85,13 @@ class Definition:
         return self._observation_type(*(_allocate(s, n) for s in self.parts.values()))
 
     def allocate_mask(self, n: int) -> np.ndarray[Any, np.dtype[np.int8]]:
-        """`n` mask rows; one row where every action is always legal."""
-        return np.ones((n if self.masked else 1, self.n_actions), np.int8)
+        """`n` mask rows, (n, [agents,] actions); one row where every action is always legal."""
+        at_once = (len(self.agents),) if self.agents and not self.discrete else ()
+        return np.ones((n if self.masked else 1, *at_once, self.n_actions), np.int8)
+
+    def allocate_scalars(self, n: int, dtype: Any) -> np.ndarray[Any, Any]:
+        """Rewards, returns or flags of `n` environments: (n,), or (n, agents) of a game."""
+        return np.zeros((n, len(self.agents)) if self.agents else n, dtype)
 
     def allocate_actions(self, n: int) -> np.ndarray[Any, Any]:
         """A buffer for `n` actions, which keeps the loops to one compiled signature."""
@@ -110,6 +127,24 @@ class Definition:
             if wrong.any():
                 raise self.illegal_action(int(np.argmax(wrong)), buffer[np.argmax(wrong)], None)
 
+    def read_task(self, task: Any, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+        """The task of `reset(options={"task": …})`: an integer, or an array of this shape.
+
+        Raises:
+            InvalidArgumentError: there is no such task; −1 leaves the choice to chance.
+        """
+        given = np.asarray(task)
+        integers = given.dtype.kind in "iu" and given.shape in ((), shape)
+        if not integers or (given < -1).any() or (given >= self.tasks).any():
+            shapes = "an integer" + (f" or an array of shape {shape}" if shape else "")
+            accepted = (
+                f"{shapes} from 0 to {self.tasks - 1}, or −1 to draw one"
+                if self.tasks
+                else "left out: this environment has no tasks to choose among"
+            )
+            raise InvalidArgumentError(f"the option task must be {accepted}; got {task!r}")
+        return given
+
     def _read_texts(self, actions: Any, buffer: np.ndarray[Any, Any]) -> None:
         fits = isinstance(actions, list | tuple | np.ndarray) and len(actions) == len(buffer)
         if not fits:
@@ -123,11 +158,16 @@ class Definition:
         """The error that names the environment, the action and what was allowed."""
         allowed = f"the action space is {self.action_space}"
         if mask is not None and self.masked:
-            legal = np.flatnonzero(mask)
-            shown = ", ".join(map(str, legal[:20])) + (", …" if len(legal) > 20 else "")
-            allowed = f"allowed were {shown}"
+            allowed = f"allowed were {self._name_legal(mask)}"
         name = action if isinstance(action, int | np.generic | np.ndarray) else reprlib.repr(action)
         return InvalidActionError(f"environment {index}: action {name} is illegal; {allowed}")
+
+    def _name_legal(self, mask: np.ndarray[Any, Any]) -> str:
+        if mask.ndim == 2:
+            rows = zip(self.agents, mask, strict=True)
+            return "; ".join(f"{agent}: {self._name_legal(row)}" for agent, row in rows)
+        legal = np.flatnonzero(mask)
+        return ", ".join(map(str, legal[:20])) + (", …" if len(legal) > 20 else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,15 +180,19 @@ class KernelDefinition(Definition):
         stochastic: whether `step` draws random numbers.
     """
 
-    kernels: codegen.Kernels
+    kernels: Kernels
     params: Any
     stochastic: bool = False
 
     @functools.cached_property
-    def loops(self) -> Any:
-        """The compiled module (see `codegen`)."""
-        kind = "integer" if self.discrete else "row"
-        return codegen.load(self.kernels, self.layout, self._observation_type, kind)
+    def loops(self) -> Loops:
+        """The compiled loops."""
+        return Loops(self.kernels, self.shape)
+
+    @property
+    def shape(self) -> Shape:
+        """What the text of the loops depends on."""
+        return Shape(self.layout, self._observation_type, self.discrete, len(self.agents))
 
 
 def _allocate(space: spaces.Space[Any], n: int) -> np.ndarray[Any, Any]:

@@ -1,16 +1,18 @@
 """`KernelEnv`: the single face of a compiled environment, and the class that authors extend."""
 
+import dataclasses
 import operator
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.vector.utils import batch_space
 
-from .codegen import Kernels, bind
 from .definition import KernelDefinition
 from .errors import InvalidActionError
 from .face import Env
-from .model import Model
+from .lanes import DISABLED, Kernels
+from .model import Model, States
 from .state import StateLayout
 
 
@@ -19,9 +21,16 @@ class KernelEnv(Env):
 
     A subclass calls `super().__init__` with what its `KernelDefinition` takes; see also `Env`.
 
+    With `agents` this is the joint face of a game, which `spelunk.parallel_env` and
+    `spelunk.aec_env` show as PettingZoo's: observations have the agents as their first axis, and
+    rewards and terminated flags are arrays of one entry an agent.
+
     Args:
-        kernels, layout, params, observation_space, action_space, max_episode_steps, metrics,
-            stochastic: see `KernelDefinition`.
+        kernels, layout, params, max_episode_steps, metrics, tasks, stochastic: see
+            `KernelDefinition`.
+        observation_space, action_space: those of one agent.
+        agents: their names, where there are many.
+        turns: whether the agents act in turns, the next being that of the state field `turn`.
         render_mode: `"rgb_array"`, `"ansi"` or None.
     """
 
@@ -38,12 +47,18 @@ class KernelEnv(Env):
         max_episode_steps: int,
         metrics: tuple[str, ...] = (),
         stochastic: bool = False,
+        tasks: int = 0,
+        agents: tuple[str, ...] = (),
+        turns: bool = False,
         render_mode: str | None = None,
     ):
         super().__init__(render_mode)
+        if agents:
+            observation_space = batch_space(observation_space, len(agents))
+            action_space = action_space if turns else batch_space(action_space, len(agents))
         self.definition = KernelDefinition(
             kernels=kernels,
-            layout=layout,
+            layout=dataclasses.replace(layout, agents=len(agents)),
             params=params,
             observation_space=observation_space,
             action_space=action_space,
@@ -51,6 +66,8 @@ class KernelEnv(Env):
             metrics=metrics,
             masked=kernels.legal is not None,
             stochastic=stochastic,
+            tasks=tasks,
+            agents=agents,
         )
         self.adopt_spaces()
         self._states = layout.empty(1)
@@ -58,6 +75,8 @@ class KernelEnv(Env):
         self._observations = self.definition.allocate_observations(1)
         self._row = None if isinstance(self._observations, tuple) else self._observations[0]
         self._mask = self.definition.allocate_mask(1)
+        self._reward = self.definition.allocate_scalars(1, np.float32)
+        self._terminated = self.definition.allocate_scalars(1, bool)
         self._chosen = np.ones(1, bool)
         self._masked = self.definition.masked
         self._n_actions = self.definition.n_actions
@@ -75,11 +94,18 @@ class KernelEnv(Env):
         """
         if self._ended:
             raise gymnasium.error.ResetNeeded("the episode has ended: call reset() first")
-        action = self._read_action(action)
-        reward, terminated, truncated = self._step(
-            self._states, action, self.definition.params, self._observations, self._mask
+        arguments = (
+            self._states,
+            self._read_action(action),
+            self.definition.params,
+            self._observations,
+            self._mask,
+            self._reward,
+            self._terminated,
         )
-        self._ended = terminated or truncated
+        if self._step is None:
+            self._step = self.definition.loops.bind("step_one", *arguments)
+        reward, terminated, truncated, self._ended = self._step(*arguments)
         return self._observation(), reward, terminated, truncated, self._info()
 
     # --- the other faces ---
@@ -87,7 +113,11 @@ class KernelEnv(Env):
     @property
     def model(self) -> Model:
         """The model face, for planners."""
-        return Model(self.definition)
+        return Model(self)
+
+    def goal_states(self) -> States | None:
+        """The goal states as records, where they are the same in every episode; otherwise None."""
+        return None
 
     def action_mask(self) -> np.ndarray[Any, np.dtype[np.int8]] | None:
         """The legal actions now, (n_actions,) `int8`; None where every action is always legal."""
@@ -96,25 +126,23 @@ class KernelEnv(Env):
     # --- internal ---
 
     def _begin(self) -> None:
-        self.definition.loops.reset_batch(
-            self._states, self._chosen, self.definition.params, self._observations, self._mask
+        d = self.definition
+        d.loops.run(
+            "reset", 1, self._states, self._chosen, d.params, self._observations, self._mask
         )
 
     def _look(self) -> None:
         d = self.definition
-        d.loops.view_batch(self._states, d.params, self._observations, self._mask)
+        d.loops.run("view", 1, self._states, d.params, self._observations, self._mask)
         self._ended = bool(self._states["done"][0])
-        if self._step is None:
-            action = 0 if d.discrete else self._actions[0]
-            self._step = bind(
-                d.loops.step_one, self._states, action, d.params, self._observations, self._mask
-            )
 
     def _read_action(self, action: Any) -> Any:
-        if not self.definition.discrete:
-            self.definition.read_actions(np.asarray(action)[None], self._actions)
-            if np.isnan(self._actions).any():
-                raise self.definition.illegal_action(0, action, None)
+        d = self.definition
+        if not d.discrete:
+            d.read_actions(np.asarray(action)[None], self._actions)
+            arguments = self._states, self._actions, self._mask, DISABLED
+            if d.loops.run("first_illegal", 1, *arguments) >= 0:
+                raise d.illegal_action(0, action, self._mask[0])
             return self._actions[0]
         try:
             action = operator.index(action)
@@ -137,5 +165,6 @@ class KernelEnv(Env):
         if self._masked:
             info["action_mask"] = self._mask[0].copy()
         for name in self.definition.metrics:
-            info[name] = self._states[name][0].item()
+            value = self._states[name][0]
+            info[name] = value.copy() if value.ndim else value.item()
         return info

@@ -9,7 +9,7 @@ import numpy as np
 
 from .definition import Definition, constructor_arguments
 from .errors import InvalidArgumentError, UnparseableActionError
-from .rng import draw_key
+from .seeds import draw_key
 from .spaces import LegalDiscrete
 
 State = Any  # one row of a record array
@@ -57,7 +57,7 @@ class Env(gymnasium.Env[Any, Any]):
         """Take the spaces from `definition`; with a mask, samples of the actions are legal."""
         self.observation_space = self.definition.observation_space
         self.action_space = self.definition.action_space
-        if self.definition.masked:
+        if self.definition.masked and self.definition.discrete:
             self.action_space = LegalDiscrete(self.definition.n_actions, self.action_mask)
 
     # --- episodes ---
@@ -73,10 +73,13 @@ class Env(gymnasium.Env[Any, Any]):
             InvalidArgumentError: for an unknown option, or one that does not fit.
         """
         super().reset(seed=seed)  # pyright: ignore[reportArgumentType]
+        options = dict(options or {})
+        task = self.definition.read_task(options.pop("task", -1), ())
         options = self.check_options(options)
         if seed is not None or not self.started:
             self._states["rng"] = draw_key(self.np_random)
         self.started = True
+        self._states["task"] = task
         self._states["max_steps"] = self.definition.max_episode_steps
         self._begin()
         if options:

@@ -6,10 +6,11 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from .batch import Array, BatchEnv
-from .codegen import NEXT_STEP, SAME_STEP
+from .batch import BatchEnv
+from .buffers import Array
 from .definition import Definition
 from .face import Env, State
+from .lanes import NEXT_STEP, SAME_STEP
 from .state import StateLayout
 
 _WORD = 2**64 - 1
@@ -173,16 +174,16 @@ class HostVectorEnv(BatchEnv):
         lanes = np.flatnonzero(chosen)
         for i in lanes:
             self.prototype.begin(self.states[i])
-        self._view(lanes, self._observations, self._mask)
+        self._view(lanes, self.buffers.observations, self.buffers.mask)
 
     def _first_illegal(self) -> int:
-        illegal = _illegal(self.definition, self._actions, self._mask)
+        illegal = _illegal(self.definition, self._actions, self.buffers.mask)
         if self._mode == NEXT_STEP:
             illegal &= self.states["done"] == 0
         return int(np.argmax(illegal)) if illegal.any() else -1
 
-    def _advance(self) -> None:
-        env = self.prototype
+    def _advance(self) -> int:
+        env, b = self.prototype, self.buffers
         # Rows without attribute access, in which reading a field is twice as fast.
         rows = self.states.view(np.dtype((np.void, self.states.dtype)))
         for i in range(self.num_envs):
@@ -192,17 +193,20 @@ class HostVectorEnv(BatchEnv):
                 step = 0.0, False, False
             else:
                 step = env.advance(row, self._actions[i])
-            self._rewards[i], self._terminated[i], self._truncated[i] = step
-        ended = np.flatnonzero(self.states["done"])
-        self.final_states[ended] = self.states[ended]
-        if self._mode == SAME_STEP and len(ended):
-            self._view(ended, self._final_observations, self._final_mask)
-            for i in ended:
+            b.rewards[i], b.terminated[i], b.truncated[i] = step
+        b.ended[:] = self.states["done"]
+        lanes = np.flatnonzero(b.ended)
+        final = b.final_states[lanes] = self.states[lanes]
+        b.returns[lanes], b.lengths[lanes] = final["episode_return"], final["step_count"]
+        if self._mode == SAME_STEP and len(lanes):
+            self._view(lanes, b.final_observations, b.final_mask)
+            for i in lanes:
                 env.begin(rows[i])
         self._look()
+        return len(lanes)
 
     def _look(self) -> None:
-        self._view(slice(None), self._observations, self._mask)
+        self._view(slice(None), self.buffers.observations, self.buffers.mask)
 
     def _view(self, lanes: Any, observations: Any, mask: Array) -> None:
         """Write the observations and masks of some lanes into their rows of the buffers."""

@@ -9,7 +9,6 @@ signed integer, which would change the shifts that follow.
 import math
 
 import numpy as np
-from gymnasium.utils import seeding
 
 from .compile import kernel
 
@@ -18,17 +17,6 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _30, _27, _31, _11, _32 = (np.uint64(n) for n in (30, 27, 31, 11, 32))
 _TO_UNIT = 1.0 / 9007199254740992.0  # 2^-53
-
-
-def key_from_seed(seed: int) -> np.uint64:
-    """The 64-bit generator key that `reset(seed=seed)` gives an environment."""
-    generator, _ = seeding.np_random(int(seed))
-    return draw_key(generator)
-
-
-def draw_key(generator: np.random.Generator) -> np.uint64:
-    """A fresh 64-bit generator key from a NumPy generator."""
-    return generator.integers(0, 2**64, dtype=np.uint64)
 
 
 @kernel

@@ -11,12 +11,13 @@ from .errors import InvalidArgumentError
 #: A field: `(name, type)` or `(name, type, shape)`, as NumPy writes them.
 Field = tuple[str, Any] | tuple[str, Any, tuple[int, ...]]
 
-#: What the engine itself keeps in every record. `max_steps` is −1 where no time limit applies.
+#: What the engine itself keeps in every record, besides `episode_return`. `max_steps` is −1 where
+#: no time limit applies, and `task` where `reset` is to draw one.
 BOOKKEEPING: tuple[Field, ...] = (
     ("rng", np.uint64),
-    ("episode_return", np.float64),
     ("step_count", np.int32),
     ("max_steps", np.int32),
+    ("task", np.int32),
     ("done", np.uint8),
 )
 
@@ -29,15 +30,18 @@ class StateLayout:
         instance: fields fixed within an episode (walls, coordinates, arm means).
         dynamic: fields that make up the problem's state (positions, what is carried).
         bookkeeping: fields that are kept but do not tell states apart (regrets, orders of visits).
+        agents: the number of agents, each of which has a return; 0 where there is one return.
 
     The engine's own bookkeeping (`BOOKKEEPING`) is added behind them: the random-number state, the
-    return and the number of steps so far, the time limit and whether the episode has ended. The
-    key of a state is made from `instance` and `dynamic`, never from the bookkeeping.
+    return and the number of steps so far, the time limit, the task that was asked for and whether
+    the episode has ended. The key of a state is made from `instance` and `dynamic`, never from the
+    bookkeeping.
     """
 
     instance: Sequence[Field]
     dynamic: Sequence[Field]
     bookkeeping: Sequence[Field] = ()
+    agents: int = 0
 
     def __post_init__(self) -> None:
         # Without compilation, `state.size` would be NumPy's attribute rather than the field.
@@ -57,12 +61,15 @@ class StateLayout:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The aligned record type; batches are arrays of it and a snapshot is a copy of a row."""
-        return np.dtype(
-            (np.record, np.dtype([*self.fields, *self.bookkeeping, *BOOKKEEPING], align=True))
-        )
+        returns: Field = ("episode_return", np.float64)
+        if self.agents:
+            returns = ("episode_return", np.float64, (self.agents,))
+        fields = [*self.fields, *self.bookkeeping, returns, *BOOKKEEPING]
+        return np.dtype((np.record, np.dtype(fields, align=True)))
 
     def empty(self, n: int) -> np.ndarray[Any, Any]:
-        """`n` records of zeros, without a time limit."""
+        """`n` records of zeros, without a time limit or a task."""
         states = np.zeros(n, self.dtype)
         states["max_steps"] = -1
+        states["task"] = -1
         return states

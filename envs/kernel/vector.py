@@ -1,12 +1,9 @@
 """`KernelVectorEnv`: thousands of environments in one compiled call."""
 
-import functools
 from typing import Any
 
-import numba
 import numpy as np
 
-from . import codegen
 from .batch import BatchEnv
 from .definition import KernelDefinition
 from .threads import threads_for
@@ -17,48 +14,43 @@ class KernelVectorEnv(BatchEnv):
 
     definition: KernelDefinition
 
-    @functools.cached_property
-    def _bound(self) -> dict[str, Any]:
-        """Machine code by the name of its loop."""
-        return {}
-
     @property
     def threads(self) -> int:
         return threads_for(self.num_envs, self.num_threads)
 
     def _begin(self, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
-        d = self.definition
-        d.loops.reset_batch(self.states, chosen, d.params, self._observations, self._mask)
+        b = self.buffers
+        self._run("reset", self.states, chosen, self.definition.params, b.observations, b.mask)
 
     def _first_illegal(self) -> int:
-        return self._call("first_illegal", self.states, self._actions, self._mask, self._mode)
+        arguments = self.states, self._actions, self.buffers.mask, self._mode
+        return self.definition.loops.run("first_illegal", 1, *arguments)
 
-    def _advance(self) -> None:
-        threads = self.threads
-        if threads > 1:
-            numba.set_num_threads(threads)
-        self._call(
-            "step_parallel" if threads > 1 else "step_batch",
+    def _advance(self) -> int:
+        b = self.buffers
+        return self._run(
+            "step",
             self.states,
             self._actions,
             self.definition.params,
             self._mode,
-            self._observations,
-            self._mask,
-            self._rewards,
-            self._terminated,
-            self._truncated,
-            self.final_states,
-            self._final_observations,
-            self._final_mask,
+            b.anew,
+            b.observations,
+            b.mask,
+            b.rewards,
+            b.terminated,
+            b.truncated,
+            b.ended,
+            b.returns,
+            b.lengths,
+            b.final_states,
+            b.final_observations,
+            b.final_mask,
         )
 
     def _look(self) -> None:
-        d = self.definition
-        d.loops.view_batch(self.states, d.params, self._observations, self._mask)
+        b = self.buffers
+        self._run("view", self.states, self.definition.params, b.observations, b.mask)
 
-    def _call(self, loop: str, *arguments: Any) -> Any:
-        """Run a compiled loop over this batch's own buffers, whose types never change."""
-        if loop not in self._bound:
-            self._bound[loop] = codegen.bind(getattr(self.definition.loops, loop), *arguments)
-        return self._bound[loop](*arguments)
+    def _run(self, loop: str, *arguments: Any) -> Any:
+        return self.definition.loops.run(loop, self.threads, *arguments)

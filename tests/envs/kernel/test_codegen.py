@@ -18,7 +18,8 @@ env.reset(seed=0)
 print(env.step(0)[1])
 from spelunk.envs.kernel import cache
 print(cache.cache_folder())
-print(sum(d.stats.cache_hits[s] for d in [env.definition.loops.step_one] for s in d.signatures))
+loop = env.definition.loops.module.step_one
+print(sum(loop.stats.cache_hits[s] for s in loop.signatures))
 """
 
 TOY = """
@@ -125,7 +126,8 @@ def test_composite_observations_are_found_again(tmp_path):
         "import gymnasium, spelunk\n"
         "env = gymnasium.make('spelunk/TSP-v0').unwrapped\n"
         "env.reset(seed=0)\n"
-        "print(sum(env.definition.loops.step_one.stats.cache_hits.values()))\n"
+        "env.step(1)\n"
+        "print(sum(env.definition.loops.module.step_one.stats.cache_hits.values()))\n"
     )
     env = {**os.environ, "SPELUNK_CACHE_DIR": str(tmp_path)}
     for hits in ("0", "1"):

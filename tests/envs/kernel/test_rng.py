@@ -53,13 +53,6 @@ def test_distributions():
     assert math.isclose(np.corrcoef(uniforms[1:], uniforms[:-1])[0, 1], 0, abs_tol=0.03)
 
 
-def test_keys_are_those_of_gymnasiums_seeding():
-    from gymnasium.utils import seeding
-
-    generator, _ = seeding.np_random(7)
-    assert rng.key_from_seed(7) == generator.integers(0, 2**64, dtype=np.uint64)
-
-
 @kernel
 def permute(states, values):
     rng.shuffle(states[0], values)
