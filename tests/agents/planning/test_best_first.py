@@ -198,9 +198,11 @@ class Ledge:
 
     def successors(self, states):
         children = states[:, None] + np.array([1, 2], np.int32)
+        costs = np.tile(np.array([1.0, 3.0], np.float32), (len(states), 1))
         return Successors(
             states=children,
-            costs=np.tile(np.array([1.0, 3.0], np.float32), (len(states), 1)),
+            costs=costs,
+            rewards=-costs,
             legal=(children <= 3).astype(np.int8),
             terminated=(children == 1) | (children == 3),
         )
