@@ -10,10 +10,9 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import platformdirs
 
 from . import registry
-from .kernel.files import write_json
+from .kernel.files import user_folders, write_json
 
 EPISODES = 1024
 _BEST_EPISODES = 256
@@ -58,7 +57,7 @@ def reference(id: str, **kwargs: Any) -> Reference:
     key = f"{id} {json.dumps(_identity(kwargs), sort_keys=True)}"
     stored = _read(_STORED).get(key)
     if stored is None:
-        cache = Path(platformdirs.user_cache_dir("spelunk", appauthor=False)) / "references.json"
+        cache = user_folders()[0] / "references.json"
         stored = _read(cache).get(key)
         if stored is None:
             stored = asdict(compute(id, **kwargs))

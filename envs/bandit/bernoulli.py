@@ -34,13 +34,32 @@ def reset(state, params):
 @kernel
 def step(state, action, params):
     """Pull an arm; the last pull of the horizon ends the episode."""
-    mean = float(state.means[action])
-    win = 1 if rng.uniform(state) < mean else 0
+    win = 1 if rng.uniform(state) < float(state.means[action]) else 0
+    return float(win), pull(state, action, win, params)
+
+
+@kernel
+def pull(state, action, win, params):
+    """Note the outcome of a pull; whether it was the last."""
     state.pulls[action] += 1
     state.wins[action] += win
-    state.regret = float(state.best_mean) - mean
+    state.regret = float(state.best_mean) - float(state.means[action])
     state.pseudo_regret += state.regret
-    return float(win), state.step_count >= params.horizon
+    return state.step_count >= params.horizon
+
+
+@kernel
+def n_outcomes(state, action, params):
+    """A loss and a win."""
+    return 2
+
+
+@kernel
+def outcome(state, action, win, params):
+    """Outcome 0 is the loss and 1 the win."""
+    mean = float(state.means[action])
+    probability = mean if win == 1 else 1.0 - mean
+    return float(win), pull(state, action, win, params), probability
 
 
 @kernel
@@ -119,7 +138,7 @@ class BernoulliBandit(KernelEnv):
         self.arms = arms
         self.horizon = horizon
         super().__init__(
-            kernels=Kernels(reset, step, observe),
+            kernels=Kernels(reset, step, observe, n_outcomes=n_outcomes, outcome=outcome),
             layout=StateLayout(
                 [("means", np.float64, (arms,)), ("best_mean", np.float64)],
                 [("pulls", np.int32, (arms,)), ("wins", np.int32, (arms,))],

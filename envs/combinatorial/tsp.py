@@ -98,6 +98,14 @@ def goal(state, params):
 
 
 @kernel
+def canonical(state, params):
+    """What is left to do does not depend on the order in which cities were visited."""
+    for city in range(state.order.shape[0]):
+        if state.order[city] > 0:
+            state.order[city] = 0
+
+
+@kernel
 def observe_coordinates(state, params, obs):
     """Where the cities are and which have been visited."""
     for city in range(state.order.shape[0]):
@@ -196,17 +204,23 @@ class TSP(KernelEnv):
         place: tuple[Any, ...] = ("coordinates", np.float32, (cities, 2))
         coordinates, distances = np.empty((0, 2), np.float32), np.empty((0, 0))
         if instance is None:
-            kernels = Kernels(reset_random, step_random, observe_coordinates, legal, goal)
+            kernels = Kernels(
+                reset_random, step_random, observe_coordinates, legal, goal, canonical=canonical
+            )
             first: dict[str, spaces.Space[Any]] = {
                 "coordinates": spaces.Box(0, 1, (cities, 2), np.float32)
             }
         elif instance.coordinates is None:
             distances = instance.distances
-            kernels = Kernels(reset_tour, step_given, observe_distances, legal, goal)
+            kernels = Kernels(
+                reset_tour, step_given, observe_distances, legal, goal, canonical=canonical
+            )
             first = {"distances": spaces.Box(0, distances.max(), (cities,), np.float32)}
         else:
             distances, coordinates = instance.distances, instance.coordinates.astype(np.float32)
-            kernels = Kernels(reset_given, step_given, observe_coordinates, legal, goal)
+            kernels = Kernels(
+                reset_given, step_given, observe_coordinates, legal, goal, canonical=canonical
+            )
             low, high = coordinates.min(), coordinates.max()
             first = {"coordinates": spaces.Box(low, high, (cities, 2), np.float32)}
         super().__init__(

@@ -26,17 +26,26 @@ _TILE = 8  # pixels a cell of the "rgb" observation
 
 
 class Params(NamedTuple):
-    """Fixed for the life of the environment."""
+    """Fixed for the life of the environment.
 
-    size: int
+    Attributes:
+        sizes: (n,) `int16`, the sides among which an episode draws.
+        horizon: the T of the reward; 0 for 10 · side².
+        timed: whether the time limit is the horizon of the episode's size.
+    """
+
+    sizes: np.ndarray[Any, np.dtype[np.int16]]
     horizon: float
+    timed: bool
 
 
 @kernel
 def reset(state, params):
     """A wall with a locked door splits the room; agent and key are left of it, the goal right."""
-    size = params.size
+    size = int(params.sizes[rng.task(state, len(params.sizes))])
     state.side = size
+    if params.timed:
+        state.max_steps = int(horizon_of(size, params))
     rooms.walled_room(state)
     state.grid[size - 2, size - 2] = GOAL_CELL
     split = 2 + rng.integer(state, size - 4)
@@ -52,11 +61,18 @@ def reset(state, params):
 
 
 @kernel
+def horizon_of(size, params):
+    """The T of the reward in a room of this size."""
+    return params.horizon if params.horizon > 0.0 else 10.0 * (size * size)
+
+
+@kernel
 def step(state, action, params):
     """Minigrid's rules; stepping onto the goal ends the episode."""
     front = rooms.act(state, action)
     if action == FORWARD and front & 15 == GOAL:
-        return 1.0 - 0.9 * (float(state.step_count) / params.horizon), True
+        share = float(state.step_count) / horizon_of(int(state.side), params)
+        return 1.0 - 0.9 * share, True
     return 0.0, False
 
 
@@ -137,12 +153,13 @@ class DoorKey(KernelEnv):
     Terminated on the goal; truncated after `max_episode_steps` steps.
 
     ## Arguments
-    - `size`: side of the grid with its walls, ≥ 5 (default 8).
+    - `size`: side of the grid with its walls, ≥ 5 (default 8); or a list of sides, of which each
+      episode draws one, or has the one whose place in the list is `reset(options={"task": …})`.
     - `observation`: `"egocentric"`, `"full"` or `"rgb"`.
     - `see_through_walls`: whether walls and doors leave the egocentric view open.
-    - `horizon`: the T of the reward (default `10 · size²`).
+    - `horizon`: the T of the reward (default `10 · size²`, by the size of the episode).
     - `max_episode_steps`: the time limit (default `horizon`); −1 for none.
-    - `capacity`: side of the grid in the state record (default `size`).
+    - `capacity`: side of the grid in the state record (default: the largest `size`).
 
     `reset(options={"layout": …})` starts from a given grid: text as `render_mode="ansi"` shows it,
     or an integer array (size, size, 3) as `observation="full"` gives it.
@@ -160,7 +177,7 @@ class DoorKey(KernelEnv):
 
     def __init__(
         self,
-        size: int = 8,
+        size: int | list[int] = 8,
         observation: Literal["egocentric", "full", "rgb"] = "egocentric",
         see_through_walls: bool = False,
         horizon: int | None = None,
@@ -168,14 +185,21 @@ class DoorKey(KernelEnv):
         capacity: int | None = None,
         render_mode: str | None = None,
     ):
-        if not isinstance(size, int) or not 5 <= size <= 255:
-            raise InvalidArgumentError(f"size must be an integer from 5 to 255; got {size!r}")
-        capacity = size if capacity is None else capacity
-        if capacity < size:
-            raise InvalidArgumentError(f"capacity must be at least size={size}; got {capacity!r}")
-        horizon = 10 * size**2 if horizon is None else horizon
-        if horizon < 1:
+        sizes = list(size) if isinstance(size, list | tuple) else [size]
+        if not sizes or not all(isinstance(side, int) and 5 <= side <= 255 for side in sizes):
+            raise InvalidArgumentError(
+                f"size must be an integer from 5 to 255, or a list of such; got {size!r}"
+            )
+        largest = max(sizes)
+        capacity = largest if capacity is None else capacity
+        if capacity < largest:
+            raise InvalidArgumentError(f"capacity must be at least {largest}; got {capacity!r}")
+        if horizon is not None and horizon < 1:
             raise InvalidArgumentError(f"horizon must be positive; got {horizon!r}")
+        if max_episode_steps is None:
+            limit = 10 * largest**2 if horizon is None else horizon
+        else:
+            limit = max_episode_steps
         egocentric = rooms.observe_through_walls if see_through_walls else rooms.observe_egocentric
         pixels = capacity * _TILE
         observers: dict[str, tuple[Any, spaces.Box]] = {
@@ -191,10 +215,13 @@ class DoorKey(KernelEnv):
         super().__init__(
             kernels=Kernels(reset, step, observe, goal=goal),
             layout=StateLayout([("side", np.int16)], rooms.dynamic_fields(capacity)),
-            params=Params(size, float(horizon)),
+            params=Params(
+                np.array(sizes, np.int16), float(horizon or 0), max_episode_steps is None
+            ),
             observation_space=observation_space,
             action_space=spaces.Discrete(7),
-            max_episode_steps=horizon if max_episode_steps is None else max_episode_steps,
+            max_episode_steps=limit,
+            tasks=len(sizes),
             render_mode=render_mode,
         )
 

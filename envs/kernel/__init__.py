@@ -15,7 +15,7 @@ from .host import HostEnv, HostVectorEnv
 from .lanes import Kernels
 from .model import Model, Outcomes, Successors
 from .spaces import Unicode
-from .state import StateLayout
+from .state import StateLayout, pack_states, unpack_states
 from .vector import KernelVectorEnv
 
 __all__ = [
@@ -36,6 +36,8 @@ __all__ = [
     "UnparseableActionError",
     "UnsupportedFaceError",
     "kernel",
+    "pack_states",
     "restore",
     "rng",
+    "unpack_states",
 ]

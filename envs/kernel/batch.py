@@ -66,6 +66,13 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
             raise InvalidArgumentError(f"num_threads must be positive; got {num_threads!r}")
         if device != "cpu":
             raise UnsupportedFaceError(f'device must be "cpu"; got {device!r}')
+        self._arguments = {
+            "num_envs": num_envs,
+            "autoreset_mode": autoreset_mode,
+            "num_threads": num_threads,
+            "copy": copy,
+            **kwargs,
+        }
         #: The environment that the lanes are copies of; it draws and describes their states.
         self.prototype = env_class(**constructor_arguments(env_class, (), kwargs))
         self.autoreset_mode = _read_mode(autoreset_mode)
@@ -270,6 +277,24 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
     def _look(self) -> None:
         """Write the observations and masks of the states as they are."""
 
+    # --- copies ---
+
+    def __reduce__(self) -> Any:
+        kept = {
+            "states": self.states if self._started else None,
+            "np_random": self._np_random,
+            "np_random_seed": self._np_random_seed,
+            "spec": self.spec,
+        }
+        return _rebuild, (type(self), type(self.prototype), self._arguments), kept
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self._np_random = kept["np_random"]
+        self._np_random_seed = kept["np_random_seed"]
+        self.spec = kept["spec"]
+        if kept["states"] is not None:
+            self.restore(kept["states"])
+
     # --- internal ---
 
     def _read_reset_mask(self, mask: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -330,6 +355,10 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
                 entries["action_mask"] = b.hand_out("final_mask")
             infos["final_info"] = entries | {f"_{name}": ended for name in entries}
             infos["_final_info"] = ended
+
+
+def _rebuild(cls: type[BatchEnv], env_class: type[Env], arguments: dict[str, Any]) -> BatchEnv:
+    return cls(env_class, **arguments)
 
 
 def _read_mode(mode: AutoresetMode | str) -> AutoresetMode:

@@ -10,7 +10,6 @@ import importlib.util
 import inspect
 import os
 import sys
-import tempfile
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +18,9 @@ from typing import Any
 import gymnasium
 import numba
 import numpy as np
-import platformdirs
 
 from .compile import PLAIN_PYTHON
-from .files import write_whole
+from .files import user_folders, write_whole
 
 
 def load_module(source: str, globals_: dict[str, Any]) -> types.ModuleType:
@@ -99,17 +97,11 @@ _warned = False
 def cache_folder() -> Path | None:
     """The folder of compiled kernels, private to this user; None where there is none to be had.
 
-    `SPELUNK_CACHE_DIR` comes first, then the user's cache folder, then the temporary folder.
-    Numba's cache files are pickles, so a folder that others may write to is never used.
+    Of the user's folders, one that others may write to is never used: Numba's cache files are
+    pickles.
     """
     global _warned
-    named = os.environ.get("SPELUNK_CACHE_DIR")
-    candidates = [Path(named)] if named else []
-    candidates += [
-        Path(platformdirs.user_cache_dir("spelunk", appauthor=False)),
-        Path(tempfile.gettempdir()) / f"spelunk-{os.getuid() if hasattr(os, 'getuid') else 'user'}",
-    ]
-    for candidate in candidates:
+    for candidate in user_folders():
         folder = candidate / "kernels"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

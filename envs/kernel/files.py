@@ -1,10 +1,26 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and the folders for what can be made again."""
 
 import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import platformdirs
+
+
+def user_folders() -> list[Path]:
+    """Where to keep what can be made again, best first; each may turn out not to be writable.
+
+    `SPELUNK_CACHE_DIR` comes first, then the user's cache folder, then the temporary folder.
+    """
+    named = os.environ.get("SPELUNK_CACHE_DIR")
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    return [
+        *([Path(named)] if named else []),
+        Path(platformdirs.user_cache_dir("spelunk", appauthor=False)),
+        Path(tempfile.gettempdir()) / f"spelunk-{user}",
+    ]
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -25,7 +25,8 @@ class Kernels(NamedTuple):
         step: `step(state, action, params) -> (reward, terminated)`. `state.step_count` already
             counts this step. With many agents it is
             `step(state, action, params, rewards, terminated)`, which writes into two arrays of
-            one entry an agent that hold 0 and False; see `Definition`.
+            one entry an agent that hold 0 and False; an agent that has left the game is to stay
+            terminated. See `Definition`.
         observe: `observe(state, params, obs)` writes every element of the observation row. With
             many agents the row's first axis is the agents'.
         legal: `legal(state, params, mask)` writes the `int8` action mask. Left out where every
@@ -59,12 +60,14 @@ class Shape(NamedTuple):
         observation: the named tuple type of a composite observation, or None for one array.
         integer: whether an action is one integer; otherwise it is a row of an array.
         agents: how many agents there are; 0 where there is one and nothing is counted.
+        integers: whether an action is a row of integers, one of each agent.
     """
 
     layout: StateLayout
     observation: Any
     integer: bool
     agents: int
+    integers: bool
 
 
 LANES = '''
@@ -144,14 +147,16 @@ for number in actions[i].flat:
         return True
 return False
 """
-# An agent without any legal action does not act, and what is given for it is ignored.
+# An agent without any legal action does not act, and what is given for it is set to 0.
 _ILLEGAL_AGENTS = """
-for agent in range(mask.shape[1]):
+allowed = mask[i % mask.shape[0]]
+for agent in range(allowed.shape[0]):
     action = int(actions[i, agent])
-    if action < 0 or action >= mask.shape[2] or mask[i, agent, action] == 0:
-        for other in range(mask.shape[2]):
-            if mask[i, agent, other] != 0:
+    if action < 0 or action >= allowed.shape[1] or allowed[agent, action] == 0:
+        for other in range(allowed.shape[1]):
+            if allowed[agent, other] != 0:
                 return True
+        actions[i, agent] = 0
 return False
 """
 
@@ -166,7 +171,7 @@ def blanks(kernels: Kernels, shape: Shape) -> dict[str, Any]:
     if shape.integer:
         illegal = _ILLEGAL_MASKED if masked else _ILLEGAL_INTEGER
     else:
-        illegal = _ILLEGAL_AGENTS if masked else _ILLEGAL_NUMBERS
+        illegal = _ILLEGAL_AGENTS if shape.integers else _ILLEGAL_NUMBERS
     agents = shape.agents
     fields = (line for field in shape.layout.fields for line in _hash_lines(field))
     return {

@@ -43,7 +43,7 @@ def uniform(state):
 @kernel
 def integer(state, n):
     """An integer drawn from 0 … n−1, for n ≤ 2^31 (multiply-shift; bias below n / 2^32)."""
-    return int(((random_bits(state) >> _32) * np.uint64(n)) >> _32)
+    return np.int64(((random_bits(state) >> _32) * np.uint64(n)) >> _32)
 
 
 @kernel
@@ -51,6 +51,14 @@ def normal(state):
     """A standard normal deviate (Box & Muller 1958)."""
     radius = math.sqrt(-2.0 * math.log(1.0 - uniform(state)))
     return radius * math.cos(2.0 * math.pi * uniform(state))
+
+
+@kernel
+def task(state, n):
+    """The task that `reset` was asked for, or one of 0 … n−1 drawn uniformly."""
+    if int(state.task) >= 0:
+        return int(state.task)
+    return integer(state, n) if n > 1 else 0
 
 
 @kernel

@@ -259,6 +259,12 @@ class SlidingTile(KernelEnv):
     def action_words(self, action: Any) -> str:
         return ACTION_WORDS[int(action)]
 
+    def goal_states(self) -> np.ndarray[Any, Any]:
+        states = self.definition.layout.empty(1)
+        states["board"] = (np.arange(self.size**2) + 1) % self.size**2
+        _find_gap(states[0], self.definition.params)
+        return states
+
     def best_return(self, seed: int) -> float | None:
         if self.size > 3:
             return None

@@ -135,7 +135,15 @@ def test_layouts_round_trip():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"size": 4}, {"size": 5.5}, {"observation": "smell"}, {"capacity": 3}, {"horizon": 0}],
+    [
+        {"size": 4},
+        {"size": 5.5},
+        {"size": []},
+        {"size": [5, 4]},
+        {"observation": "smell"},
+        {"capacity": 3},
+        {"horizon": 0},
+    ],
 )
 def test_bad_arguments(arguments):
     with pytest.raises(InvalidArgumentError):
@@ -161,3 +169,50 @@ def test_rgb_observation_shows_the_key_carried():
     env.step(1)
     after, *_ = env.step(3)
     assert (before[0, 0] != after[0, 0]).any()
+
+
+def test_sizes_mix_in_one_batch():
+    """One batch of one compiled kernel holds rooms of several sizes, each with its own limit."""
+    batch = gymnasium.make_vec("spelunk/DoorKey-v0", num_envs=300, size=[5, 6, 9])
+    batch.reset(seed=0)
+    sides = batch.states["side"]
+    assert set(np.unique(sides)) == {5, 6, 9}
+    assert (batch.states["max_steps"] == 10 * sides.astype(int) ** 2).all()
+    wanted = np.arange(300) % 3
+    batch.reset(seed=1, options={"task": wanted})
+    alike = [
+        gymnasium.make_vec("spelunk/DoorKey-v0", num_envs=300, size=size, capacity=9)
+        for size in (5, 6, 9)
+    ]
+    for env in alike:
+        env.reset(seed=1)
+    for _ in range(600):
+        actions = np.random.default_rng(0).integers(0, 7, 300)
+        outcomes = [env.step(actions) for env in (batch, *alike)]
+        for mine, *theirs in zip(*(outcome[:4] for outcome in outcomes), strict=True):
+            for task, each in enumerate(theirs):
+                assert (mine[wanted == task] == each[wanted == task]).all()
+    # A lane that resets itself keeps its task; reset by hand without one, it draws again.
+    assert (batch.states["side"] == np.array([5, 6, 9])[wanted]).all()
+    batch.reset()
+    assert (batch.states["side"] != np.array([5, 6, 9])[wanted]).any()
+
+
+@pytest.mark.parametrize("task", [3, -2, 0.5, "5", np.zeros(2, int)])
+def test_bad_tasks(task):
+    env, batch = DoorKey(size=[5, 6, 9]), gymnasium.make_vec("spelunk/DoorKey-v0", num_envs=3)
+    with pytest.raises(InvalidArgumentError, match="task must be"):
+        env.reset(options={"task": task})
+    with pytest.raises(InvalidArgumentError, match="task must be"):
+        batch.reset(options={"task": task})
+
+
+def test_restored_episodes_keep_their_own_size():
+    env = DoorKey(size=[5, 9])
+    env.reset(seed=0, options={"task": 0})
+    snapshot = env.snapshot()
+    env.reset(seed=0, options={"task": 1})
+    assert env.state["side"] == 9
+    env.restore(snapshot)
+    assert env.state["side"] == 5
+    assert env.state["max_steps"] == 250
