@@ -43,7 +43,7 @@ def uniform(state):
 @kernel
 def integer(state, n):
     """An integer drawn from 0 … n−1, for n ≤ 2^31 (multiply-shift; bias below n / 2^32)."""
-    return np.int64(((random_bits(state) >> _32) * np.uint64(n)) >> _32)
+    return int(np.int64(((random_bits(state) >> _32) * np.uint64(n)) >> _32))
 
 
 @kernel
