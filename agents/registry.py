@@ -54,6 +54,12 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("guesser", "llm.searchers:GuesserSearcher", "scripted", "answers without searching"),
     Entry("astar", "planning.astar:AStarAgent", "planner", "A* with the environment's heuristic"),
     Entry(
+        "value_iteration",
+        "planning.value_iteration:ValueIterationAgent",
+        "planner",
+        "exact values of every state, where the model can list them",
+    ),
+    Entry(
         "two_opt",
         "combinatorial.two_opt:TwoOptAgent",
         "planner",
