@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint guard bench peers clean
 
 demo: $(INSTALLED)  ## train PPO on DoorKey, evaluate it and film it, in runs/demo
 	rm -rf runs/demo
@@ -17,8 +17,14 @@ lint: $(INSTALLED)  ## style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+guard: $(INSTALLED)  ## has an environment become slower than it was, beside a reference loop?
+	$(BIN)/python benchmarks/guard.py
+
 bench: $(INSTALLED)  ## every benchmark; the results go to benchmarks/results and into the README
 	$(BIN)/python benchmarks/run_all.py
+
+peers:  ## the packages that benchmarks/peers.py compares with, each in an environment of its own
+	$(PYTHON) benchmarks/peers/install.py
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -11,6 +11,7 @@ from spelunk.envs.registry import register_all
 
 if TYPE_CHECKING:
     from spelunk.envs.kernel import KernelEnv, KernelVectorEnv, kernel, restore
+    from spelunk.envs.multi_agent import aec_env, parallel_env
     from spelunk.envs.reference import Reference, reference
     from spelunk.wrappers.adapters.sb3 import as_sb3_vec_env
 
@@ -20,8 +21,10 @@ _LAZY = {
     "KernelEnv": "spelunk.envs.kernel",
     "KernelVectorEnv": "spelunk.envs.kernel",
     "Reference": "spelunk.envs.reference",
+    "aec_env": "spelunk.envs.multi_agent",
     "as_sb3_vec_env": "spelunk.wrappers.adapters.sb3",
     "kernel": "spelunk.envs.kernel",
+    "parallel_env": "spelunk.envs.multi_agent",
     "reference": "spelunk.envs.reference",
     "restore": "spelunk.envs.kernel",
 }
@@ -30,8 +33,10 @@ __all__ = [
     "KernelEnv",
     "KernelVectorEnv",
     "Reference",
+    "aec_env",
     "as_sb3_vec_env",
     "kernel",
+    "parallel_env",
     "reference",
     "restore",
 ]

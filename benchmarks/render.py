@@ -1,4 +1,4 @@
-"""Write the tables of the README from the registries and from `results/*.json`."""
+"""Write the tables of the documentation from the registries and from `results/*.json`."""
 
 import inspect
 import json
@@ -11,7 +11,7 @@ from spelunk.agents import registry as agents
 from spelunk.envs.reference import reference
 from spelunk.envs.registry import ENTRIES
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
 
 
 def table(head, rows):
@@ -43,22 +43,32 @@ def read(name):
     return json.loads((RESULTS / f"{name}.json").read_text())
 
 
-def throughput():
-    """Rows about speed beside Minigrid."""
-    found = read("throughput")
-    rates = found["steps_per_second"]
-    yield (
-        "DoorKey-8×8, 4,096 environments, beside Minigrid's in `SyncVectorEnv(64)`",
-        f"{found['batch_ratio']:,.0f} times as fast "
-        f"({rates['spelunk_4096'] / 1e6:.1f} M steps/s on {found['threads']} threads)",
-        "≥ 1,000 times",
-    )
-    yield (
-        "one DoorKey-8×8 through `gymnasium.make`, beside Minigrid's",
-        f"{found['single_ratio']:.0f} times as fast "
-        f"({rates['spelunk_single'] / 1e6:.2f} M steps/s)",
-        "≥ 30 times",
-    )
+def peers():
+    """Rows about speed beside other packages."""
+    for row in read("peers")["peers"]:
+        yield (
+            f"{row['game']} beside {row['peer']} {row['version']} ({row['played']})",
+            f"{row['ratio']:,.1f} times as fast ({_rate(row['spelunk'])})",
+            f"≥ {row['target']:,} times",
+        )
+
+
+def games():
+    """Rows about speed beside hand-written C."""
+    found = read("games")
+    for row in found["games"]:
+        if row["environments"] == 4096:
+            yield (
+                f"`{row['game']}`, 4,096 environments on one thread, beside PufferLib "
+                f"{found['pufferlib']}'s C",
+                f"{row['ratio']:.2f} times as fast ({_rate(row['spelunk']['copy=False'])})",
+                f"≥ {found['target']}",
+            )
+
+
+def _rate(steps):
+    """Steps a second."""
+    return f"{steps / 1e6:.2f} M steps/s"
 
 
 def startup():
@@ -135,7 +145,7 @@ def searchers():
         )
 
 
-SECTIONS = (throughput, startup, ppo_door_key, novelty_maze, small_lm_bandit, searchers)
+SECTIONS = (peers, games, startup, ppo_door_key, novelty_maze, small_lm_bandit, searchers)
 
 
 def results():
@@ -145,14 +155,129 @@ def results():
     return table(("what", "measured", "goal"), rows)
 
 
-def main():
-    """Rewrite what stands between the README's markers."""
-    text = README.read_text()
-    parts = {"environments": environments(), "agents": agent_table(), "results": results()}
+def throughput_table():
+    """Steps a second of every environment by the size of the batch."""
+    found = read("throughput")["environments"]
+    sizes = ["single", *dict.fromkeys(n.split()[0] for f in found.values() for n in _names(f))]
+    rows = []
+    for id, figures in found.items():
+        rates = figures["steps_per_second"]
+        cells = []
+        for size in sizes:
+            each = [rates.get(size), rates.get(f"{size} one"), rates.get(f"{size} all")]
+            cells.append(" / ".join(f"{rate / 1e6:.3g}" for rate in each if rate is not None))
+        rows.append((f"`{id}`", *cells))
+    head = ["single" if size == "single" else f"{int(size):,}" for size in sizes]
+    return table(("M steps/s, one thread / all", *head), rows)
+
+
+def _names(figures):
+    return [name for name in figures["steps_per_second"] if name != "single"]
+
+
+def bytes_table():
+    """What a step moves, and how far from the memory's limit that is."""
+    rows = []
+    for id, figures in read("throughput")["environments"].items():
+        size, flat, first = (
+            figures["bytes"],
+            figures["flat_up_to"],
+            figures["first_step_seconds"],
+        )
+        shares = [share for name, share in figures["bandwidth_share"].items() if "one" in name]
+        rows.append(
+            (
+                f"`{id}`",
+                size["record"],
+                size["observation"],
+                size["moved"],
+                f"{max(shares):.0%}",
+                f"{flat['environments']:,} ({flat['bytes'] / 2**20:.1f} MiB)" if flat else "—",
+                f"{first['cold']:.1f} / {first['warm']:.2f}",
+            )
+        )
+    return table(
+        (
+            "bytes",
+            "record",
+            "observation",
+            "moved by a step",
+            "of the bandwidth of one thread, at most",
+            "cost is flat up to",
+            "first step, cold / warm (s)",
+        ),
+        rows,
+    )
+
+
+def peers_table():
+    """Every peer's figures, and why some have none."""
+    found = read("peers")
+    rows = [
+        (
+            row["game"],
+            f"{row['peer']} {row['version']}",
+            row["played"],
+            _rate(row["steps_per_second"]),
+            _rate(row["spelunk"]),
+            f"{row['ratio']:,.1f}",
+            f"{row['ratio_without_copies']:,.1f}",
+            f"{row['target']:,}",
+            row["differs"],
+        )
+        for row in found["peers"]
+    ]
+    rows += [("", name, reason, *[""] * 6) for name, reason in found["failed"].items()]
+    head = (
+        "game", "peer", "played", "peer's rate", "ours", "ratio", "without copies", "goal",
+        "what differs",
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def games_table():
+    """Hand-written C beside kernels."""
+    rows = [
+        (
+            row["game"],
+            f"{row['environments']:,}",
+            *(f"{rate / 1e6:.1f}" for rate in row["pufferlib"].values()),
+            *(f"{rate / 1e6:.1f}" for rate in row["spelunk"].values()),
+            f"{row['ratio']:.2f}",
+        )
+        for row in read("games")["games"]
+    ]
+    head = (
+        "game, one thread, M steps/s", "environments", "C through its Python class",
+        "C, the loop alone", "ours, copy=False", "ours, copies", "ratio",
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def fill(page, parts):
+    """Rewrite what stands between a page's markers."""
+    text = page.read_text()
     for name, part in parts.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         text = re.sub(pattern, lambda m, part=part: m[1] + part + "\n" + m[2], text, flags=re.S)
-    README.write_text(text)
+    page.write_text(text)
+
+
+def main():
+    """Fill in the README and the page of the benchmarks."""
+    fill(
+        ROOT / "README.md",
+        {"environments": environments(), "agents": agent_table(), "results": results()},
+    )
+    fill(
+        ROOT / "docs" / "benchmarks.md",
+        {
+            "throughput": throughput_table(),
+            "bytes": bytes_table(),
+            "peers": peers_table(),
+            "games": games_table(),
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 NAMES = (
-    "throughput", "startup", "searchers", "ppo_door_key", "novelty_maze", "small_lm_bandit",
-    "render",
+    "throughput", "peers", "games", "startup", "searchers", "ppo_door_key", "novelty_maze",
+    "small_lm_bandit", "render",
 )  # fmt: skip
 
 

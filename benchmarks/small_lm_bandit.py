@@ -16,13 +16,12 @@ import numpy as np
 import torch
 from common import write_result
 from numba.core import config as numba_config
-from scipy import stats
 
 from spelunk.agents.bandit.arms import ArmStatistics
 from spelunk.agents.bandit.thompson import ThompsonSampling
 from spelunk.agents.bandit.ucb1 import UCB1
 from spelunk.agents.core.agent import Agent, RandomAgent
-from spelunk.agents.core.evaluation import evaluate
+from spelunk.agents.core.evaluation import evaluate, mean_interval
 from spelunk.agents.core.trainer import Task
 from spelunk.agents.llm.trainer import Config, LanguageModelTrainer
 
@@ -48,10 +47,8 @@ BASELINES = {
 
 
 def interval(values: np.ndarray) -> dict[str, Any]:
-    """Mean and 95% interval (Student's t)."""
-    mean = float(values.mean())
-    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
-    return {"mean": mean, "interval": [mean - half, mean + half]}
+    """Mean and 95% interval."""
+    return {"mean": float(values.mean()), "interval": list(mean_interval(values))}
 
 
 def returns(agent: Agent) -> np.ndarray:

@@ -23,11 +23,12 @@ _NEUTRAL = {"render_mode", "capacity"}
 
 @dataclass(frozen=True)
 class Reference:
-    """Mean returns over the starting states of an environment.
+    """Mean returns over the starting states of an environment; of a game the first agent's.
 
     Attributes:
-        random: of the uniformly random (legal) policy.
-        best: the best known; None where none is, with the reason in `source`.
+        random: of the uniformly random (legal) policy, in a game of all agents.
+        best: the best known; None where none is, with the reason in `source`. In a game the source
+            says what the other agents do.
         source: where `best` comes from.
         episodes: how many episodes of the random policy were played.
     """
@@ -69,7 +70,7 @@ def compute(id: str, **kwargs: Any) -> Reference:
     """Play the random policy and ask the environment's solver; see `reference`."""
     kwargs.pop("render_mode", None)
     returns = random_returns(id, **kwargs)
-    env: Any = gymnasium.make(id, **kwargs).unwrapped
+    env = registry.entry(id).load()(**kwargs)
     best = [env.best_return(seed) for seed in range(_BEST_EPISODES)]
     known = [b for b in best if b is not None]
     if len(known) < len(best):
@@ -81,7 +82,7 @@ def compute(id: str, **kwargs: Any) -> Reference:
 
 
 def random_returns(id: str, seed: int = 0, **kwargs: Any) -> np.ndarray[Any, Any]:
-    """The returns of `EPISODES` episodes of the random policy, (EPISODES,)."""
+    """The returns of `EPISODES` episodes of the random policy, (EPISODES,); see `Reference`."""
     env: Any = gymnasium.make_vec(id, num_envs=EPISODES, autoreset_mode="NEXT_STEP", **kwargs)
     rng = np.random.default_rng(seed)
     env.reset(seed=seed)
@@ -91,7 +92,7 @@ def random_returns(id: str, seed: int = 0, **kwargs: Any) -> np.ndarray[Any, Any
         # Only each lane's first episode counts: later ones would favour short episodes.
         if "episode" in infos:
             first = infos["_episode"] & np.isnan(returns)
-            returns[first] = infos["episode"]["r"][first]
+            returns[first] = infos["episode"]["r"].reshape(EPISODES, -1)[first, 0]
     env.close()
     return returns
 

@@ -6,8 +6,18 @@ from typing import Any, Literal
 
 import gymnasium
 
-KERNEL_FACES = ("single", "vector", "model", "text", "rgb_array", "ansi")
+KERNEL_FACES = ("single", "vector", "cuda", "model", "text", "rgb_array", "ansi")
 HOST_FACES = ("single", "vector", "text", "rgb_array", "ansi")
+TURNS_FACES = ("aec", "vector", "cuda", "model", "text", "rgb_array", "ansi")
+TEAM_FACES = ("parallel", *TURNS_FACES)
+#: What makes a face.
+MADE_BY = {
+    "single": "gymnasium.make",
+    "parallel": "spelunk.parallel_env",
+    "aec": "spelunk.aec_env",
+    "vector": "gymnasium.make_vec",
+    "cuda": 'gymnasium.make_vec(…, device="cuda")',
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,18 @@ class Entry:
         """The name of the environment's class."""
         return self.entry_point.split(":")[1]
 
+    def require(self, face: str) -> None:
+        """Make sure that the environment can be used this way.
+
+        Raises:
+            UnsupportedFaceError: it cannot; the message says what makes it.
+        """
+        if face not in self.faces:
+            from .kernel.errors import UnsupportedFaceError
+
+            others = " or ".join(MADE_BY[name] for name in self.faces if name in MADE_BY)
+            raise UnsupportedFaceError(f"{self.id} has no {face} face: make it with {others}")
+
     def load(self) -> type[Any]:
         """The environment's class."""
         module, name = self.entry_point.split(":")
@@ -65,8 +87,22 @@ ENTRIES: tuple[Entry, ...] = (
         "none",
         {"maze": "umaze", "reward": "sparse"},
     ),
+    Entry(
+        "spelunk/PressurePlates-v0",
+        "gridworld.pressure_plates:PressurePlates",
+        "start",
+        {"size": 5},
+        TEAM_FACES,
+    ),
     Entry("spelunk/SlidingTile-v0", "search.sliding_tile:SlidingTile", "start", {"size": 2}),
     Entry("spelunk/TSP-v0", "combinatorial.tsp:TSP", "start", {"cities": 10}),
+    Entry(
+        "spelunk/TicTacToe-v0",
+        "search.tic_tac_toe:TicTacToe",
+        "none",
+        {"misere": True},
+        TURNS_FACES,
+    ),
 )
 
 
@@ -88,9 +124,11 @@ def register_all() -> None:
     """Make every environment known to Gymnasium. Nothing else is imported by this."""
     for row in ENTRIES:
         if row.id not in gymnasium.registry:
+            # Gymnasium has no face for many agents: there the entry point says what to use.
+            single = row.entry_point if "single" in row.faces else f"multi_agent:{row.name}"
             gymnasium.register(
                 row.id,
-                entry_point=f"{__package__}.{row.entry_point}",
+                entry_point=f"{__package__}.{single}",
                 vector_entry_point=f"{__package__}.vector:{row.name}",
                 nondeterministic=False,
             )

@@ -72,9 +72,9 @@ class Commands:
         Args:
             env_id: The environment's id, as `spelunk list` shows it.
         """
-        row, kwargs = self._environment(env_id)
-        env = gymnasium.make(env_id, **kwargs).unwrapped
-        cls = type(env)
+        row, kwargs = self._environment(env_id, "vector")
+        cls = row.load()
+        env = cls(**kwargs)
         arguments = {
             name: None if p.default is inspect.Parameter.empty else p.default
             for name, p in inspect.signature(cls.__init__).parameters.items()
@@ -127,7 +127,7 @@ class Commands:
 
     def train(
         self,
-        agent: Positional[str],
+        agent: Positional[str] = "",
         env_id: Positional[str] = "",
         total_steps: int = 1_000_000,
         num_envs: int | None = None,
@@ -141,14 +141,14 @@ class Commands:
         """Train an agent into a run folder: log, checkpoint, learning curve and summary.
 
         Args:
-            agent: The agent's name, as `spelunk list` shows it; or `run` together with --resume.
+            agent: The agent's name, as `spelunk list` shows it.
             env_id: The environment's id.
             total_steps: Environment steps to train for.
             num_envs: Environments side by side; as many as suit the agent where not given.
             seed: Of everything random.
             device: Where networks are trained; `auto` takes a GPU where there is one.
             out: The run folder; runs/AGENT-ENVIRONMENT-sSEED where not given.
-            resume: A run folder to go on with; all else is then read from it.
+            resume: A run folder to go on with; all else is read from it.
             gif: Also record the trained agent, as agent.gif.
         """
         from ..core.run import RunConfig, load_agent, train
@@ -163,9 +163,7 @@ class Commands:
             env_row, kwargs = self._environment(env_id)
             lanes = num_envs or row.load().default_num_envs
             task = Task(env_id, total_steps, lanes, kwargs, seed, _device(device))
-            config = read_dataclass(
-                row.config_class(), self._agent_arguments, f"--agent.<argument> of {agent}"
-            )
+            config = read_dataclass(row.config_class(), self._agent_arguments, "agent")
             run = RunConfig(agent, task, dataclasses.asdict(config))
             out = out or Path("runs") / f"{agent}-{env_row.name}-s{seed}"
         summary = train(run, out, resume=resume is not None)
@@ -178,7 +176,7 @@ class Commands:
             )  # fmt: skip
         self._figures(summary)
         if summary.get("interrupted"):
-            self._console.print(f"interrupted; go on with: spelunk train run --resume {out}")
+            self._console.print(f"interrupted; go on with: spelunk train --resume {out}")
         else:
             self._console.print(f"written to {out}/")
         self._json(as_json, summary)
@@ -274,15 +272,18 @@ class Commands:
         """
         from .bench import throughput
 
-        _, kwargs = self._environment(env_id)
+        _, kwargs = self._environment(env_id, "vector")
         figures = throughput(env_id, kwargs, num_envs, threads, seconds)
         self._figures(figures)
         self._json(as_json, figures)
 
     # --- shared ---
 
-    def _environment(self, env_id: str) -> tuple[env_registry.Entry, dict[str, Any]]:
+    def _environment(
+        self, env_id: str, face: str = "single"
+    ) -> tuple[env_registry.Entry, dict[str, Any]]:
         row = env_registry.entry(env_id)
+        row.require(face)
         return row, read_env_arguments(row.load(), self._env_arguments)
 
     def _agent(self, name: str) -> tuple[Any, Any]:

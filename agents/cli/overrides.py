@@ -1,11 +1,15 @@
 """`--env.size 5`, `--agent.gamma 0.9`: arguments of environments and agents as words."""
 
+import contextlib
 import dataclasses
 import inspect
+import io
 import typing
 from typing import Any
 
 import tyro
+
+from ...envs.kernel.errors import InvalidArgumentError
 
 #: Arguments that the command line sets itself.
 _OWN = {"self", "render_mode"}
@@ -45,7 +49,7 @@ def read_env_arguments(env_class: type[Any], argv: list[str]) -> dict[str, Any]:
         if name not in _OWN
     ]
     cls = dataclasses.make_dataclass(f"{env_class.__name__}Arguments", fields)
-    given = read_dataclass(cls, argv, f"--env.<argument> of {env_class.__name__}")
+    given = read_dataclass(cls, argv, "env")
     return {
         f.name: getattr(given, f.name)
         for f in dataclasses.fields(given)
@@ -53,6 +57,48 @@ def read_env_arguments(env_class: type[Any], argv: list[str]) -> dict[str, Any]:
     }
 
 
-def read_dataclass(cls: type[Any], argv: list[str], name: str) -> Any:
-    """An instance of a dataclass from `--field value` words; exits with 2 where they do not fit."""
-    return tyro.cli(cls, args=argv, prog=name, add_help=False)
+def read_dataclass(cls: type[Any], argv: list[str], prefix: str) -> Any:
+    """An instance of a dataclass from `--field value` words.
+
+    Args:
+        cls: the dataclass; every field has a default.
+        argv: the words, without the prefix.
+        prefix: what stood before the names on the command line, `"env"` or `"agent"`.
+
+    Raises:
+        InvalidArgumentError: for a field there is not, or a value of another type; the message
+            says what is accepted.
+    """
+    given = _parse(cls, argv)
+    if given is not None:
+        return given
+    starts = [i for i, word in enumerate(argv) if word.startswith("--")]
+    for begin, end in zip(starts, [*starts[1:], len(argv)], strict=True):
+        if _parse(cls, argv[begin:end]) is None:
+            raise InvalidArgumentError(_complaint(cls, argv[begin:end], prefix))
+    raise InvalidArgumentError(f"--{prefix}.<argument> takes each argument once; got {argv}")
+
+
+def _parse(cls: type[Any], argv: list[str]) -> Any | None:
+    # What tyro has to say takes many lines, and `console_outputs=False` silences but half of it.
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            return tyro.cli(cls, args=argv, add_help=False)
+        except SystemExit:
+            return None
+
+
+def _complaint(cls: type[Any], words: list[str], prefix: str) -> str:
+    """What is wrong with one argument and its values."""
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    name = words[0].removeprefix("--").replace("-", "_")
+    field = fields.get(name) or fields.get(name.removeprefix("no_"))
+    if field is None:
+        known = ", ".join(f"--{prefix}.{known.replace('_', '-')}" for known in fields)
+        return f"--{prefix}.{words[0][2:]} is unknown; accepted are {known}"
+    hint = typing.get_type_hints(cls)[field.name]
+    wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+    return (
+        f"--{prefix}.{words[0][2:]} must be {wanted} (default {field.default!r}); "
+        f"got {' '.join(words[1:]) or 'nothing'}"
+    )

@@ -7,6 +7,7 @@ import gymnasium
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
+from scipy.special import stdtrit
 
 from ...envs.reference import reference
 from .agent import Agent, interact
@@ -38,9 +39,8 @@ class Evaluation:
 
     @property
     def return_interval(self) -> tuple[float, float]:
-        """A 95% confidence interval of the mean return, from the normal approximation."""
-        spread = 1.96 * self.returns.std(ddof=1) / np.sqrt(len(self.returns))
-        return self.return_mean - float(spread), self.return_mean + float(spread)
+        """The 95% confidence interval of the mean return."""
+        return mean_interval(self.returns)
 
     def summary(self) -> dict[str, Any]:
         """The figures that `summary.json` and `eval --json` hold."""
@@ -51,6 +51,13 @@ class Evaluation:
             "normalized_score": self.normalized_score,
             "length_mean": float(self.lengths.mean()),
         }
+
+
+def mean_interval(values: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """The 95% confidence interval of the mean of n independent values, n ≥ 2 (Student's t)."""
+    n = len(values)
+    half = stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n)
+    return float(values.mean() - half), float(values.mean() + half)
 
 
 def evaluate(

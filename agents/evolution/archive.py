@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from ...envs.kernel import kernel
 from ..core.trainer import Arrays
 
 
@@ -84,7 +84,7 @@ def novelty(
     return result
 
 
-@kernel
+@numba.njit
 def _mean_nearest(points, k, out):
     """Mean distance of the first `len(out)` points to their `k` nearest others."""
     nearest = np.empty(k)  # squared distances, ascending

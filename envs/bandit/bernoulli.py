@@ -27,6 +27,7 @@ def reset(state, params):
         state.best_mean = max(float(state.best_mean), mean)
         state.pulls[arm] = 0
         state.wins[arm] = 0
+    state.pulled = 0
     state.regret = 0.0
     state.pseudo_regret = 0.0
 
@@ -41,6 +42,7 @@ def step(state, action, params):
 @kernel
 def pull(state, action, win, params):
     """Note the outcome of a pull; whether it was the last."""
+    state.pulled = action
     state.pulls[action] += 1
     state.wins[action] += win
     state.regret = float(state.best_mean) - float(state.means[action])
@@ -66,9 +68,21 @@ def outcome(state, action, win, params):
 def observe(state, params, obs):
     """Each arm's share of the horizon, and the share of its pulls that won."""
     for arm in range(obs.shape[0]):
-        pulls = int(state.pulls[arm])
-        obs[arm, 0] = pulls / params.horizon
-        obs[arm, 1] = int(state.wins[arm]) / pulls if pulls > 0 else 0.5
+        observe_arm(state, params, obs, arm)
+
+
+@kernel
+def observe_arm(state, params, obs, arm):
+    """One row of the observation."""
+    pulls = int(state.pulls[arm])
+    obs[arm, 0] = pulls / params.horizon
+    obs[arm, 1] = int(state.wins[arm]) / pulls if pulls > 0 else 0.5
+
+
+@kernel
+def update(state, params, obs):
+    """A pull changes one row."""
+    observe_arm(state, params, obs, int(state.pulled))
 
 
 class BernoulliBandit(KernelEnv):
@@ -138,11 +152,13 @@ class BernoulliBandit(KernelEnv):
         self.arms = arms
         self.horizon = horizon
         super().__init__(
-            kernels=Kernels(reset, step, observe, n_outcomes=n_outcomes, outcome=outcome),
+            kernels=Kernels(
+                reset, step, observe, update=update, n_outcomes=n_outcomes, outcome=outcome
+            ),
             layout=StateLayout(
                 [("means", np.float64, (arms,)), ("best_mean", np.float64)],
                 [("pulls", np.int32, (arms,)), ("wins", np.int32, (arms,))],
-                [("regret", np.float64), ("pseudo_regret", np.float64)],
+                [("regret", np.float64), ("pseudo_regret", np.float64), ("pulled", np.int32)],
             ),
             params=Params(horizon, given),
             observation_space=spaces.Box(0, 1, (arms, 2), np.float32),

@@ -44,6 +44,7 @@ def reset_tour(state, params):
         state.order[city] = -1
     state.order[0] = 0
     state.current = 0
+    state.left = 0
     state.visits = 1
 
 
@@ -51,6 +52,7 @@ def reset_tour(state, params):
 def visit(state, city):
     """Go to a city; whether it was the last."""
     state.order[city] = state.visits
+    state.left = state.current
     state.current = city
     state.visits += 1
     return state.visits == state.order.shape[0]
@@ -112,6 +114,14 @@ def observe_coordinates(state, params, obs):
         obs.coordinates[city, 0] = state.coordinates[city, 0]
         obs.coordinates[city, 1] = state.coordinates[city, 1]
     mark(state, obs.visited, obs.current)
+
+
+@kernel
+def update_coordinates(state, params, obs):
+    """The cities stay where they are."""
+    obs.visited[state.current] = 1
+    obs.current[state.left] = 0
+    obs.current[state.current] = 1
 
 
 @kernel
@@ -228,6 +238,7 @@ class TSP(KernelEnv):
             layout=StateLayout(
                 [place] if "coordinates" in first else [],
                 [("order", np.int16, (cities,)), ("current", np.int16), ("visits", np.int16)],
+                [("left", np.int16)],  # the city before
             ),
             params=Params(coordinates, distances),
             observation_space=spaces.Dict({**first, **flags}),

@@ -104,6 +104,13 @@ def observe_rgb(state, params, obs):
         obs[0, 0, 0], obs[0, 0, 1], obs[0, 0, 2] = 240, 196, 74
 
 
+@kernel
+def update_rgb(state, params, obs):
+    """`observe_rgb` where something has changed."""
+    if state.changed != 0:
+        observe_rgb(state, params, obs)
+
+
 def _flat_colours() -> np.ndarray[Any, np.dtype[np.uint8]]:
     table = np.zeros((11, 3, 3), np.uint8)
     table[rooms.EMPTY] = (248, 248, 246)
@@ -200,21 +207,25 @@ class DoorKey(KernelEnv):
             limit = 10 * largest**2 if horizon is None else horizon
         else:
             limit = max_episode_steps
-        egocentric = rooms.observe_through_walls if see_through_walls else rooms.observe_egocentric
+        seen = (rooms.observe_egocentric, rooms.update_egocentric)
+        if see_through_walls:
+            seen = (rooms.observe_through_walls, rooms.update_through_walls)
         pixels = capacity * _TILE
-        observers: dict[str, tuple[Any, spaces.Box]] = {
-            "egocentric": (egocentric, rooms.cells_space(VIEW)),
-            "full": (rooms.observe_full, rooms.cells_space(capacity)),
-            "rgb": (observe_rgb, spaces.Box(0, 255, (pixels, pixels, 3), np.uint8)),
+        observers: dict[str, tuple[Any, Any, spaces.Box]] = {
+            "egocentric": (*seen, rooms.cells_space(VIEW)),
+            "full": (rooms.observe_full, rooms.update_full, rooms.cells_space(capacity)),
+            "rgb": (observe_rgb, update_rgb, spaces.Box(0, 255, (pixels, pixels, 3), np.uint8)),
         }
         if observation not in observers:
             raise InvalidArgumentError(
                 f"observation must be one of {list(observers)}; got {observation!r}"
             )
-        observe, observation_space = observers[observation]
+        observe, update, observation_space = observers[observation]
         super().__init__(
-            kernels=Kernels(reset, step, observe, goal=goal),
-            layout=StateLayout([("side", np.int16)], rooms.dynamic_fields(capacity)),
+            kernels=Kernels(reset, step, observe, goal=goal, update=update),
+            layout=StateLayout(
+                [("side", np.int16)], rooms.dynamic_fields(capacity), rooms.BOOKKEEPING
+            ),
             params=Params(
                 np.array(sizes, np.int16), float(horizon or 0), max_episode_steps is None
             ),

@@ -78,16 +78,16 @@ def slide(along, across, by, walls):
     It moves less than a cell, so its leading edge meets one grid line at most.
     """
     if by > 0.0:
-        entered = math.ceil(along + HALF)
+        entered = int(math.ceil(along + HALF))
         limit = entered - HALF
         if along + by <= limit:
             return along + by
     else:
-        entered = math.floor(along - HALF) - 1
+        entered = int(math.floor(along - HALF)) - 1
         limit = entered + 1 + HALF
         if along + by >= limit:
             return along + by
-    for i in range(math.floor(across - HALF), math.ceil(across + HALF)):
+    for i in range(int(math.floor(across - HALF)), int(math.ceil(across + HALF))):
         if walls[i, entered] != 0:
             return limit
     return along + by

@@ -3,7 +3,7 @@
 A cell packs an object, its colour and its state into one `int16`; the three numbers are
 Minigrid's (Chevalier-Boisvert et al. 2023, "Minigrid & Miniworld"), so that observations of both
 suites are alike. Kernels here work on states with the fields `grid` (capacity, capacity) `i2`
-indexed [x, y], `side`, `x`, `y`, `direction` and `carrying`.
+indexed [x, y], `side`, `x`, `y`, `direction` and `carrying`, and with `BOOKKEEPING`.
 """
 
 from typing import Any
@@ -62,6 +62,10 @@ def cells_space(side: int) -> spaces.Box:
     return spaces.Box(np.zeros_like(top), top.copy(), dtype=np.uint8)
 
 
+#: What `act` notes for the observations: whether it changed anything.
+BOOKKEEPING: tuple[Field, ...] = (("changed", np.int8),)
+
+
 # --- generation ---
 
 
@@ -74,6 +78,7 @@ def walled_room(state):
             inside = 0 < x < size - 1 and 0 < y < size - 1
             state.grid[x, y] = EMPTY_CELL if inside else WALL_CELL
     state.carrying = EMPTY_CELL
+    state.changed = 0
 
 
 @kernel
@@ -97,25 +102,32 @@ def act(state, action):
     front_x, front_y = int(state.x) + forward_x, int(state.y) + forward_y
     front = int(state.grid[front_x, front_y])
     obj = front & 15
+    state.changed = 0
     if action == LEFT:
         state.direction = (direction + 3) % 4
+        state.changed = 1
     elif action == RIGHT:
         state.direction = (direction + 1) % 4
+        state.changed = 1
     elif action == FORWARD:
         is_open_door = obj == DOOR and front >> 7 == OPEN
         if is_open_door or obj == EMPTY or obj == FLOOR or obj == GOAL or obj == LAVA:
             state.x = front_x
             state.y = front_y
+            state.changed = 1
     elif action == PICK_UP:
         if (obj == KEY or obj == BALL or obj == BOX) and int(state.carrying) == EMPTY_CELL:
             state.carrying = front
             state.grid[front_x, front_y] = EMPTY_CELL
+            state.changed = 1
     elif action == DROP:
         if obj == EMPTY and int(state.carrying) != EMPTY_CELL:
             state.grid[front_x, front_y] = state.carrying
             state.carrying = EMPTY_CELL
+            state.changed = 1
     elif action == TOGGLE and obj == DOOR:
         state.grid[front_x, front_y] = toggled(front, int(state.carrying))
+        state.changed = 1
     return front
 
 
@@ -164,20 +176,30 @@ def observe_egocentric(state, params, obs):
     """
     last = int(state.side) - 1
     forward_x, forward_y = heading(state)
+    x, y = int(state.x), int(state.y)
+    # Of the two coordinates one tells the rows of the view apart, and one the cells of a row: the
+    # latter are the same in each row. Seven numbers of nine bits fit into one word.
+    across = 0
+    for i in range(VIEW):
+        right = i - VIEW // 2
+        cell_x, cell_y = x - forward_y * right, y + forward_x * right
+        place = cell_y if forward_y == 0 else cell_x
+        across |= min(max(place, 0), last) << 9 * i
     obs[:] = 0
     seen = 1 << VIEW // 2  # one bit for each cell of the row
     for ahead in range(VIEW):
-        left_x = int(state.x) + forward_x * ahead + forward_y * (VIEW // 2)
-        left_y = int(state.y) + forward_y * ahead - forward_x * (VIEW // 2)
-        transparent = 0
+        place = x + forward_x * ahead if forward_y == 0 else y + forward_y * ahead
+        along = min(max(place, 0), last)
+        row, transparent = 0, 0
         for i in range(VIEW):
-            content = look(state, left_x - forward_y * i, left_y + forward_x * i, last)
+            other = across >> 9 * i & 511
+            content = int(state.grid[along, other] if forward_y == 0 else state.grid[other, along])
+            row |= content << 9 * i
             transparent |= int(_TRANSPARENT[content]) << i
         spread = int(_SIGHT[seen << VIEW | transparent])
         for i in range(VIEW):
-            if spread >> i & 1:
-                content = look(state, left_x - forward_y * i, left_y + forward_x * i, last)
-                write_cell(obs, i, VIEW - 1 - ahead, content)
+            content = row >> 9 * i & 511 if spread >> i & 1 else UNSEEN
+            write_cell(obs, i, VIEW - 1 - ahead, content)
         seen = spread >> VIEW
         if seen == 0:
             break
@@ -196,6 +218,30 @@ def observe_through_walls(state, params, obs):
             y = int(state.y) + forward_y * ahead + forward_x * right
             write_cell(obs, i, VIEW - 1 - ahead, look(state, x, y, last))
     write_cell(obs, VIEW // 2, VIEW - 1, int(state.carrying))
+
+
+# Many actions change nothing, and then the observation is that of the step before.
+
+
+@kernel
+def update_egocentric(state, params, obs):
+    """`observe_egocentric` where something has changed."""
+    if state.changed != 0:
+        observe_egocentric(state, params, obs)
+
+
+@kernel
+def update_through_walls(state, params, obs):
+    """`observe_through_walls` where something has changed."""
+    if state.changed != 0:
+        observe_through_walls(state, params, obs)
+
+
+@kernel
+def update_full(state, params, obs):
+    """`observe_full` where something has changed."""
+    if state.changed != 0:
+        observe_full(state, params, obs)
 
 
 @kernel

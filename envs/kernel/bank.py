@@ -51,7 +51,7 @@ def load_bank(name: str, make: Make, count: int, seed: int = 0) -> Bank:
 
     Returns:
         Read-only arrays whose first axis is the instance. Where instances differ in shape they are
-        filled up with −1.
+        filled up with −1, or with 0 where the type has no negative numbers.
     """
     source = Path(inspect.getfile(make)).read_bytes()
     identity = hashlib.sha256(source + f"{make.__qualname__} {count} {seed}".encode()).hexdigest()
@@ -123,7 +123,8 @@ def _stack(banks: Iterable[Bank]) -> Bank:
 
 def _joined(arrays: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
     shape = np.max([array.shape[1:] for array in arrays], axis=0, initial=0).astype(int)
-    joined = np.full((sum(map(len, arrays)), *shape), -1, arrays[0].dtype)
+    dtype = arrays[0].dtype
+    joined = np.full((sum(map(len, arrays)), *shape), -1 if dtype.kind in "if" else 0, dtype)
     row = 0
     for array in arrays:
         joined[(slice(row, row + len(array)), *map(slice, array.shape[1:]))] = array

@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 
 from .buffers import Buffers
 from .definition import constructor_arguments
-from .errors import InvalidArgumentError, UnsupportedFaceError
+from .errors import InvalidArgumentError
 from .face import Env
 from .lanes import DISABLED, NEXT_STEP, SAME_STEP
 from .seeds import draw_key, keys_from_seeds
@@ -42,7 +42,6 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         num_threads: threads of a compiled loop; None for as many as pay off.
         copy: whether each step returns fresh arrays. Without copies, observations, rewards, flags
             and masks are buffers that the next step overwrites.
-        device: `"cpu"`.
         kwargs: the environment's own arguments.
 
     Raises:
@@ -57,15 +56,12 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         num_threads: int | None = None,
         copy: bool = True,
-        device: str = "cpu",
         **kwargs: Any,
     ):
         if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
             raise InvalidArgumentError(f"num_envs must be a positive integer; got {num_envs!r}")
         if num_threads is not None and num_threads < 1:
             raise InvalidArgumentError(f"num_threads must be positive; got {num_threads!r}")
-        if device != "cpu":
-            raise UnsupportedFaceError(f'device must be "cpu"; got {device!r}')
         self._arguments = {
             "num_envs": num_envs,
             "autoreset_mode": autoreset_mode,
@@ -88,11 +84,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         self.action_space = batch_space(d.action_space, num_envs)
         self._masked = d.masked
         self._started = False
-        self.states = d.layout.empty(num_envs)
-        self.buffers = Buffers(d, num_envs, copy, self._mode == SAME_STEP)
-        self._actions = d.allocate_actions(num_envs)
-        self._every = np.ones(num_envs, bool)
-        self._every.flags.writeable = False
+        self._allocate(copy)
 
     # --- Gymnasium ---
 
@@ -116,16 +108,12 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         chosen = self._read_reset_mask(options.pop("reset_mask", None))
         task = self.definition.read_task(options.pop("task", -1), (self.num_envs,))
         options = self.prototype.check_options(options)
-        self._seed(seed, chosen)
+        self._set_out(chosen, seed, task)
         self._started = True
-        self.states["task"][chosen] = np.broadcast_to(task, self.num_envs)[chosen]
-        self.states["max_steps"][chosen] = self.definition.max_episode_steps
         self._begin(chosen)
         if options:
-            for i in np.flatnonzero(chosen):
-                self.prototype.apply_options(self.states[i], options)
-        if options or self.buffers.anew:
-            self._look()
+            self._apply_options(chosen, options)
+        self._look_again()
         return self.present()
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -149,17 +137,20 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         if bad >= 0:
             mask = self.buffers.mask[bad % len(self.buffers.mask)]
             raise self.definition.illegal_action(bad, self._actions[bad], mask)
-        endings = self._advance()
-        self.buffers.anew = False
-        infos = self._info()
+        self.buffers.turn_over()
+        self._advance()
+        return self._outcome(self.buffers.ended.any())
+
+    def _outcome(self, endings: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """What a step returns; `endings`: whether some episode may have ended."""
+        infos, shown = self._info(), self.buffers.shown
         if endings:
             self._add_endings(infos)
-        hand_out = self.buffers.hand_out
         return (
-            hand_out("observations"),
-            hand_out("rewards"),
-            hand_out("terminated"),
-            hand_out("truncated"),
+            shown("observations"),
+            shown("rewards"),
+            shown("terminated"),
+            shown("truncated"),
             infos,
         )
 
@@ -196,7 +187,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
             raise InvalidArgumentError('give render_mode="rgb_array" or "ansi" to render')
         rgb = self.render_mode == "rgb_array"
         draw = self.prototype.draw_state if rgb else self.prototype.show_state
-        return tuple(draw(state) for state in self.states)
+        return tuple(draw(state) for state in self.records())
 
     # --- the other faces, a lane at a time ---
 
@@ -210,19 +201,23 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
             raise InvalidArgumentError("the snapshot has other lanes or fields than this batch")
         self.states[...] = snapshot
         self._started = True
-        self._look()
+        self._look_again()
 
     def present(self) -> tuple[Any, dict[str, Any]]:
         """The present observations and infos, as the last `reset` or `step` returned them."""
-        return self.buffers.hand_out("observations"), self._info()
+        return self.buffers.shown("observations"), self._info()
+
+    def records(self) -> np.ndarray[Any, Any]:
+        """The state records of all lanes, on the host."""
+        return self.states
 
     def describe(self, lane: int) -> str:
         """The present state of one lane in words."""
-        return self.prototype.describe_state(self.states[lane])
+        return self.prototype.describe_state(self.records()[lane])
 
     def action_words(self, lane: int, action: Any) -> str:
         """An action in words, as the single environment has it in the state of one lane."""
-        self.prototype.restore(self.states[lane])
+        self.prototype.restore(self.records()[lane])
         return self.prototype.action_words(action)
 
     def parse(self, lane: int, text: str) -> Any:
@@ -231,7 +226,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         Raises:
             UnparseableActionError: the text names none.
         """
-        self.prototype.restore(self.states[lane])
+        self.prototype.restore(self.records()[lane])
         return self.prototype.parse(text)
 
     @property
@@ -242,7 +237,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
     @property
     def action_mask(self) -> np.ndarray[Any, np.dtype[np.int8]] | None:
         """The legal actions now, (n, actions) `int8`; None where every action is always legal."""
-        return self.buffers.hand_out("mask") if self._masked else None
+        return self.buffers.copied("mask") if self._masked else None
 
     def sample_actions(self, rng: np.random.Generator) -> Any:
         """A legal action for every lane, drawn uniformly."""
@@ -263,15 +258,15 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
 
     @abstractmethod
     def _begin(self, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
-        """Start episodes in the chosen lanes and look at them."""
+        """Start episodes in the chosen lanes."""
 
     @abstractmethod
     def _first_illegal(self) -> int:
         """The first lane whose action in the buffer is illegal, or -1."""
 
     @abstractmethod
-    def _advance(self) -> int:
-        """Step every lane, or reset it where that is due; how many episodes ended."""
+    def _advance(self) -> None:
+        """Step every lane, or reset it where that is due, and write all buffers."""
 
     @abstractmethod
     def _look(self) -> None:
@@ -281,7 +276,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
 
     def __reduce__(self) -> Any:
         kept = {
-            "states": self.states if self._started else None,
+            "states": self.records() if self._started else None,
             "np_random": self._np_random,
             "np_random_seed": self._np_random_seed,
             "spec": self.spec,
@@ -297,6 +292,30 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
 
     # --- internal ---
 
+    def _allocate(self, copy: bool) -> None:
+        d, n = self.definition, self.num_envs
+        self.states = d.layout.empty(n)
+        self.buffers = Buffers(d, n, copy, self._mode == SAME_STEP)
+        self._actions = d.allocate_actions(n)
+        self._every = np.ones(n, bool)
+        self._every.flags.writeable = False
+
+    def _set_out(self, chosen: Any, seed: Any, task: np.ndarray[Any, Any]) -> None:
+        """Write what a reset gives the chosen lanes: seeds, tasks, time limits."""
+        lanes, keys = self._draw_keys(seed, chosen)
+        self.states["rng"][lanes] = keys
+        self.states["task"][chosen] = np.broadcast_to(task, self.num_envs)[chosen]
+        self.states["max_steps"][chosen] = self.definition.max_episode_steps
+
+    def _apply_options(self, chosen: Any, options: dict[str, Any]) -> None:
+        for i in np.flatnonzero(chosen):
+            self.prototype.apply_options(self.states[i], options)
+
+    def _look_again(self) -> None:
+        """Show the states in arrays that nobody holds, after a change other than a step."""
+        self.buffers.turn_over()
+        self._look()
+
     def _read_reset_mask(self, mask: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
         if mask is None:
             return np.ones(self.num_envs, bool)
@@ -310,9 +329,12 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
             raise InvalidArgumentError("the first reset must be of all environments")
         return mask
 
-    def _seed(self, seed: Any, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
+    def _draw_keys(
+        self, seed: Any, chosen: np.ndarray[Any, np.dtype[np.bool_]]
+    ) -> tuple[list[int], np.ndarray[Any, np.dtype[np.uint64]]]:
+        """The chosen lanes that get a generator key, and their keys."""
         if seed is None and self._started:
-            return
+            return [], np.empty(0, np.uint64)
         if seed is None:
             seeds: Sequence[int | None] = [None] * self.num_envs
         elif isinstance(seed, int | np.integer):
@@ -326,33 +348,37 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
             )
         wanted = [(i, seeds[i]) for i in np.flatnonzero(chosen).tolist()]
         seeded = [(i, s) for i, s in wanted if s is not None]
-        self.states["rng"][[i for i, _ in seeded]] = keys_from_seeds(s for _, s in seeded)
-        if not self._started:
-            for i, s in wanted:
-                if s is None:
-                    self.states["rng"][i] = draw_key(self.np_random)
+        keys = keys_from_seeds(s for _, s in seeded)
+        others = [] if self._started else [i for i, s in wanted if s is None]
+        drawn = np.array([draw_key(self.np_random) for _ in others], np.uint64)
+        return [i for i, _ in seeded] + others, np.concatenate([keys, drawn])
 
     def _info(self) -> dict[str, Any]:
         infos: dict[str, Any] = {}
         if self._masked:
-            infos["action_mask"] = self.buffers.hand_out("mask")
+            infos["action_mask"] = self.buffers.copied("mask")
             infos["_action_mask"] = self._every
         for name in self.definition.metrics:
-            infos[name] = self.states[name].copy()
+            infos[name] = self._field(self.states, name)
             infos[f"_{name}"] = self._every
         return infos
 
+    def _field(self, states: Any, name: str) -> Any:
+        """A copy of one field of all records."""
+        return states[name].copy()
+
     def _add_endings(self, infos: dict[str, Any]) -> None:
         b = self.buffers
-        ended = b.hand_out("ended")
-        infos["episode"] = {"r": b.hand_out("returns"), "l": b.hand_out("lengths")}
+        ended = b.copied("ended")
+        infos["episode"] = {"r": b.copied("returns"), "l": b.copied("lengths")}
         infos["_episode"] = ended
         if self._mode == SAME_STEP:
-            infos["final_obs"] = b.hand_out("final_observations")
+            infos["final_obs"] = b.shown("final_observations")
             infos["_final_obs"] = ended
-            entries = {name: b.final_states[name].copy() for name in self.definition.metrics}
+            final = b.final_states
+            entries = {name: self._field(final, name) for name in self.definition.metrics}
             if self._masked:
-                entries["action_mask"] = b.hand_out("final_mask")
+                entries["action_mask"] = b.shown("final_mask")
             infos["final_info"] = entries | {f"_{name}": ended for name in entries}
             infos["_final_info"] = ended
 

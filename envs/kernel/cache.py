@@ -57,7 +57,8 @@ def _fingerprint(source: str, roots: list[Any]) -> str:
         if not isinstance(function, types.FunctionType):
             _hash_constant(digest, function)
             continue
-        digest.update(function.__qualname__.encode())
+        # The module too: what Numba keeps names the types of params by it.
+        digest.update(f"{function.__module__}.{function.__qualname__}".encode())
         file = inspect.getsourcefile(function)
         if file is None or not os.path.isfile(file):
             digest.update(inspect.getsource(function).encode())
@@ -87,7 +88,7 @@ def _hash_constant(digest: Any, value: Any) -> None:
         digest.update(repr((value.dtype, value.shape)).encode() + value.tobytes())
     elif isinstance(value, type):
         digest.update(f"{value.__qualname__}{getattr(value, '_fields', '')}".encode())
-    elif isinstance(value, int | float | str | tuple | np.generic):
+    elif isinstance(value, int | float | str | tuple | dict | np.generic):
         digest.update(repr(value).encode())
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import numba
 
 from .cache import load_module
-from .compile import PLAIN_PYTHON
+from .compile import OPTIONS, PLAIN_PYTHON
 from .lanes import LANES, Kernels, Shape, blanks
 from .rng import mix64
+from .rows import copy_row
 
 
 class Loops:
@@ -26,7 +27,12 @@ class Loops:
 
     def __init__(self, kernels: Kernels, shape: Shape):
         globals_ = {f"{name}_kernel": f for name, f in kernels._asdict().items() if f is not None}
-        globals_ |= {"mix64": mix64, "Observation": shape.observation}
+        globals_ |= {
+            "OPTIONS": OPTIONS,
+            "mix64": mix64,
+            "copy_row": copy_row,
+            "Observation": shape.observation,
+        }
         #: The generated module; each of `_LOOPS` in it has a twin `…_parallel`.
         self.module = load_module(_write(kernels, shape), globals_)
         self._bound: dict[str, Callable[..., Any]] = {}
@@ -61,9 +67,9 @@ import numpy as np
 from numba import njit, prange
 
 # Inlined, because passing a dozen arrays to a function costs more than most environments do.
-inlined = njit(error_model="numpy", forceinline=True)
-lane = njit(cache={cache}, error_model="numpy", nogil=True)
-spread = njit(cache={cache}, error_model="numpy", nogil=True, parallel=True)
+inlined = njit(forceinline=True, **OPTIONS)
+lane = njit(cache={cache}, nogil=True, **OPTIONS)
+spread = njit(cache={cache}, nogil=True, parallel=True, **OPTIONS)
 '''
 
 _TEMPLATE = '''
@@ -71,9 +77,7 @@ _TEMPLATE = '''
 def end_lane(i, states, params, mode, returns, lengths, final_states, final_obs, final_mask):
     """Keep what the last step of an episode led to; in same-step mode start the next one."""
     state = states[i]
-    returns[i] = state.episode_return
-    lengths[i] = state.step_count
-    final_states[i] = state
+    keep_lane(i, state, returns, lengths, final_states)
     if mode == {SAME_STEP}:
         view_lane(i, state, params, final_obs, final_mask)
         reset_lane(state, params)
@@ -99,11 +103,10 @@ def step_one(states, action, params, obs, mask, reward, terminated):
 # Each of these is written twice: over one thread, and with the suffix `_parallel` over many.
 _LOOPS = '''
 @loop
-def reset(states, chosen, params, obs, mask):
+def reset(states, chosen, params):
     for i in RANGE(len(states)):
         if chosen[i]:
             reset_lane(states[i], params)
-            view_lane(i, states[i], params, obs, mask)
 
 @loop
 def view(states, params, obs, mask):
@@ -111,25 +114,24 @@ def view(states, params, obs, mask):
         view_lane(i, states[i], params, obs, mask)
 
 @loop
-def step(states, actions, params, mode, anew, obs, mask, reward, terminated, truncated, ended,
-         returns, lengths, final_states, final_obs, final_mask):
-    """Step or reset every lane; how many episodes ended. `anew`: no row shows anything yet."""
-    endings = 0
+def step(states, actions, params, mode, obs, aside, shown, mask, reward, terminated, truncated,
+         ended, returns, lengths, final_states, final_obs, final_mask):
+    """Step or reset every lane. `aside`: the rows are shown as copies."""
     for i in RANGE(len(states)):
         whole = step_lane(
             i, states, actions, params, mode, reward, terminated, truncated, ended
         )
         if ended[i]:
-            endings += 1
             end_lane(
                 i, states, params, mode, returns, lengths, final_states, final_obs, final_mask
             )
             whole = mode == {SAME_STEP}
-        if whole or anew:
+        if whole:
             view_lane(i, states[i], params, obs, mask)
         else:
             revise_lane(i, states[i], params, obs, mask)
-    return endings
+        if aside:
+{show_row}
 
 @loop
 def model_step(states, actions, params, reward, terminated):
@@ -143,15 +145,8 @@ def is_goal(states, params, out):
 
 @loop
 def key(states, params, out):
-    """128 bits of each record; the records are made canonical on the way."""
     for i in RANGE(len(states)):
-        state = states[i]
-        {canonical}
-        a = np.uint64(0x243F6A8885A308D3)
-        b = np.uint64(0x13198A2E03707344)
-{hash_fields}
-        out[i, 0] = mix64(a)
-        out[i, 1] = mix64(b ^ a)
+        key_lane(i, states[i], params, out)
 '''
 
 _SUCCESSORS = """

@@ -6,25 +6,28 @@ from typing import Any
 import numba
 from numba.core import config
 
-_SIMULATED = bool(config.ENABLE_CUDASIM)  # pyright: ignore[reportAttributeAccessIssue]
+#: True in Numba's CUDA simulator, `NUMBA_ENABLE_CUDASIM=1`.
+SIMULATED: bool = bool(config.ENABLE_CUDASIM)  # pyright: ignore[reportAttributeAccessIssue]
+if SIMULATED:
+    # The simulator calls plain functions only, and compiled loops cannot call those.
+    config.DISABLE_JIT = True  # pyright: ignore[reportAttributeAccessIssue]
 
 #: True when kernels run as plain Python: `NUMBA_DISABLE_JIT=1`, or the CUDA simulator.
-PLAIN_PYTHON: bool = (
-    _SIMULATED or bool(config.DISABLE_JIT)  # pyright: ignore[reportAttributeAccessIssue]
-)
+PLAIN_PYTHON: bool = bool(config.DISABLE_JIT)  # pyright: ignore[reportAttributeAccessIssue]
+
+#: How kernels and the loops over them are compiled. The error model "numpy" makes a division by
+#: zero inf or nan instead of an exception, which no batch could raise. Without Numba's run-time
+#: system arrays cannot be made, and are not counted as references, which would cost more than most
+#: environments do.
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Mark a module-level function as a kernel: compiled by Numba, callable from other kernels.
 
-    A kernel works on state records, parameter tuples and arrays only. It reads small integer and
-    `float32` fields through `int(...)` and `float(...)`, calls `math.*` rather than `np.sin` and
-    the like, and draws randomness only through `spelunk.envs.kernel.rng`, so that it computes the
-    same bits as plain Python, in a batch and on any number of threads.
-
-    The function itself is returned in the CUDA simulator, which can only call plain Python.
+    A kernel works on state records, parameter tuples and arrays only, and makes no new arrays. It
+    reads small integer and `float32` fields through `int(...)` and `float(...)`, calls `math.*`
+    rather than `np.sin` and the like, and draws randomness only through `spelunk.envs.kernel.rng`,
+    so that it computes the same bits as plain Python, in a batch and on any number of threads.
     """
-    if _SIMULATED:
-        return function
-    # "numpy": a division by zero gives inf or nan instead of an exception no batch could raise.
-    return numba.njit(error_model="numpy")(function)
+    return numba.njit(**OPTIONS)(function)

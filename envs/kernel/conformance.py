@@ -11,12 +11,11 @@ not keep the contract. In a test of your own::
         check(Subject("you/YourEnv-v0", {"size": 5}, randomness="start"))
 """
 
+import contextlib
 import copy
-import hashlib
 import pickle
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -28,44 +27,22 @@ from gymnasium.utils.env_checker import check_env
 from .env import KernelEnv
 from .errors import InvalidActionError, InvalidArgumentError, UnparseableActionError
 from .face import restore
+from .subject import LANES, Subject, assert_row, element, fingerprint, over, plain, play, same, walk
 from .vector import KernelVectorEnv
 
-_LANES = 7
+__all__ = ["CHECKS", "Subject", "fingerprint"]
+
 _STEPS = 600
 
 
-@dataclass(frozen=True)
-class Subject:
-    """An environment to be checked.
-
-    Attributes:
-        id: as registered with Gymnasium.
-        kwargs: its arguments.
-        randomness: what the registry says is random: `"none"`, `"start"` or `"dynamics"`.
-    """
-
-    id: str
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    randomness: str = "start"
-
-    def single(self, **more: Any) -> Any:
-        """The environment itself, without Gymnasium's wrappers."""
-        return gymnasium.make(self.id, **{**self.kwargs, **more}).unwrapped
-
-    def construct(self, **more: Any) -> Any:
-        """The environment, made by its class rather than by Gymnasium."""
-        return type(self.single())(**{**self.kwargs, **more})
-
-    def batch(self, num_envs: int = _LANES, **more: Any) -> Any:
-        """A vector environment."""
-        return gymnasium.make_vec(self.id, num_envs=num_envs, **{**self.kwargs, **more})
+# --- the libraries' own contract -----------------------------------------------------------------
 
 
-# --- Gymnasium's own contract --------------------------------------------------------------------
-
-
-def check_gymnasium(subject: Subject) -> None:
-    """Gymnasium's checker finds nothing to say, not even a warning."""
+def check_interface(subject: Subject) -> None:
+    """Gymnasium's checker finds nothing to say, not even a warning; of a game PettingZoo's do."""
+    if subject.agents:
+        _check_pettingzoo(subject)
+        return
     for render_mode in (None, "rgb_array", "ansi"):
         env = subject.single(render_mode=render_mode)
         if env.definition.masked:
@@ -82,23 +59,70 @@ def check_gymnasium(subject: Subject) -> None:
         env.close()
 
 
+def _check_pettingzoo(subject: Subject) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Their tests import an example that is deprecated.
+        from pettingzoo import test
+
+    from .team import AECFace, ParallelFace
+
+    def aec(**more: Any) -> AECFace:
+        return AECFace(subject.construct(**more))
+
+    def parallel(**more: Any) -> ParallelFace:
+        return ParallelFace(subject.construct(**more))
+
+    def rendered(render_mode: str) -> AECFace:
+        return aec(render_mode=None if render_mode == "human" else render_mode)
+
+    with warnings.catch_warnings(), contextlib.redirect_stdout(None):
+        warnings.simplefilter("error")
+        for accepted in _RECOMMENDATIONS:
+            warnings.filterwarnings("ignore", message=accepted)
+        test.api_test(aec(), 100)
+        test.seed_test(aec, 100)
+        test.render_test(rendered)  # pyright: ignore[reportArgumentType]
+        if not aec().joint.definition.turns:
+            test.parallel_api_test(parallel(), 100)
+            test.parallel_seed_test(parallel, 100)
+
+
+#: What PettingZoo's tests advise against, but allow.
+_RECOMMENDATIONS = (
+    ".*We recommend agents to be named",
+    ".*numpy array is all zeros",
+    ".*more than 3 dimensions",
+    ".*Observation is not a NumPy array",
+    ".*Observation space for each agent probably should be",
+    # The API test itself gives an option that no environment has.
+    ".*reset options \\['options'\\] are unknown",
+)
+
+
 def check_types(subject: Subject) -> None:
-    """Rewards are `float`, flags `bool`; observations and infos are fresh and inside the space."""
+    """Rewards are `float`, flags `bool`; observations and infos are fresh and inside the space.
+
+    Of a game rewards and terminated flags are arrays of one entry an agent.
+    """
     env, rng = subject.single(), np.random.default_rng(0)
     observation, info = env.reset(seed=0)
     for _ in range(60):
         assert observation in env.observation_space, f"{observation!r} is not in the space"
         kept, kept_info = copy.deepcopy(observation), info
         after, reward, terminated, truncated, info = env.step(env.sample_action(rng))
-        assert type(reward) is float
-        assert type(terminated) is bool
+        if subject.agents:
+            assert (reward.shape, reward.dtype) == ((len(subject.agents),), np.float32)
+            assert (terminated.shape, terminated.dtype) == ((len(subject.agents),), bool)
+        else:
+            assert type(reward) is float
+            assert type(terminated) is bool
         assert type(truncated) is bool
         assert same(observation, kept), "an observation handed out earlier has changed"
         assert info is not kept_info
         mask = info.get("action_mask")
         assert mask is None or (mask.dtype == np.int8 and mask is not kept_info["action_mask"])
         observation = after
-        if terminated or truncated:
+        if over(terminated, truncated):
             with pytest.raises(gymnasium.error.ResetNeeded):
                 env.step(env.sample_action(rng) if mask is None or mask.any() else 0)
             observation, info = env.reset()
@@ -113,39 +137,39 @@ def check_lanes_equal_singles(subject: Subject) -> None:
     Lanes are reset at different times, so that their episodes end at different steps.
     """
     batch, rng = subject.batch(), np.random.default_rng(1)
-    singles = [subject.single() for _ in range(_LANES)]
+    singles = [subject.single() for _ in range(LANES)]
     observations, infos = batch.reset(seed=100)
     for i, env in enumerate(singles):
-        _assert_row(i, observations, infos, *env.reset(seed=100 + i))
-    over = np.zeros(_LANES, bool)
+        assert_row(i, observations, infos, *env.reset(seed=100 + i))
+    ended = np.zeros(LANES, bool)
     for t in range(_STEPS):
-        if 0 < t < 3 * _LANES and t % 3 == 0:
-            mask = np.arange(_LANES) == t // 3
+        if 0 < t < 3 * LANES and t % 3 == 0:
+            mask = np.arange(LANES) == t // 3
             observations, infos = batch.reset(options={"reset_mask": mask})
-            _assert_row(t // 3, observations, infos, *singles[t // 3].reset())
-            over[t // 3] = False
+            assert_row(t // 3, observations, infos, *singles[t // 3].reset())
+            ended[t // 3] = False
         actions = batch.sample_actions(rng)
-        if isinstance(batch.single_action_space, spaces.Discrete):
+        if isinstance(batch.single_action_space, spaces.Discrete) or subject.agents:
             # The step that resets a lane ignores its action.
-            actions = np.where(over, -1, actions)
-        observations, rewards, terminated, truncated, infos = batch.step(actions)
+            actions[ended] = -1
+        observations, *outcomes, infos = batch.step(actions)
         for i, env in enumerate(singles):
-            if over[i]:
+            found = [plain(part[i]) for part in outcomes]
+            if ended[i]:
                 expected, info = env.reset()
-                outcome: tuple[Any, ...] = (0.0, False, False)
+                outcome: list[Any] = [plain(np.zeros_like(part[i])) for part in outcomes]
             else:
-                expected, *outcome_list, info = env.step(_element(actions, i))
-                outcome = tuple(outcome_list)
-            _assert_row(i, observations, infos, expected, info)
-            found = (float(rewards[i]), bool(terminated[i]), bool(truncated[i]))
+                expected, *parts, info = env.step(element(actions, i))
+                outcome = [plain(part) for part in parts]
+            assert_row(i, observations, infos, expected, info)
             assert found == outcome, f"lane {i}, step {t}: {found} is not {outcome}"
-            over[i] = outcome[1] or outcome[2]
+            ended[i] = over(*outcome[1:])
 
 
 def check_same_step(subject: Subject) -> None:
     """In same-step mode the final observation, mask and metrics are those of the last step."""
     batch, rng = subject.batch(autoreset_mode="SAME_STEP"), np.random.default_rng(2)
-    singles = [subject.single() for _ in range(_LANES)]
+    singles = [subject.single() for _ in range(LANES)]
     batch.reset(seed=200)
     for i, env in enumerate(singles):
         env.reset(seed=200 + i)
@@ -154,18 +178,18 @@ def check_same_step(subject: Subject) -> None:
         actions = batch.sample_actions(rng)
         observations, _, terminated, truncated, infos = batch.step(actions)
         for i, env in enumerate(singles):
-            expected, _, ended, cut, info = env.step(_element(actions, i))
-            assert (bool(terminated[i]), bool(truncated[i])) == (ended, cut)
-            if ended or cut:
+            expected, _, *flags, info = env.step(element(actions, i))
+            assert [plain(terminated[i]), plain(truncated[i])] == [plain(flag) for flag in flags]
+            if over(*flags):
                 endings += 1
                 assert infos["_episode"][i]
                 assert infos["_final_obs"][i]
                 assert infos["episode"]["l"][i] == env.state["step_count"]
-                assert infos["episode"]["r"][i] == env.state["episode_return"]
-                _assert_row(i, infos["final_obs"], infos["final_info"], expected, info)
+                assert same(infos["episode"]["r"][i], env.state["episode_return"])
+                assert_row(i, infos["final_obs"], infos["final_info"], expected, info)
                 expected, info = env.reset()
-            _assert_row(i, observations, infos, expected, info)
-        if endings >= 2 * _LANES and t > 50:
+            assert_row(i, observations, infos, expected, info)
+        if endings >= 2 * LANES and t > 50:
             return
     assert endings, "no episode ended; give the environment a time limit"
 
@@ -174,10 +198,10 @@ def check_disabled(subject: Subject) -> None:
     """With resets disabled, a lane that has ended must be reset by hand and the others go on."""
     batch, rng = subject.batch(autoreset_mode="DISABLED"), np.random.default_rng(3)
     batch.reset(seed=300)
-    ended = np.zeros(_LANES, bool)
+    ended = np.zeros(LANES, bool)
     for _ in range(100 * _STEPS):
         _, _, terminated, truncated, _ = batch.step(batch.sample_actions(rng))
-        ended = terminated | truncated
+        ended = terminated.reshape(LANES, -1).all(axis=1) | truncated
         if ended.any():
             break
     assert ended.any(), "no episode ended; give the environment a time limit"
@@ -202,7 +226,7 @@ def check_threads(subject: Subject) -> None:
 
 def check_seeds(subject: Subject) -> None:
     """Equal seeds play equally; other seeds differ just where something is random."""
-    first, again, other = (_play(subject, seed) for seed in (5, 5, 6))
+    first, again, other = (play(subject, seed) for seed in (5, 5, 6))
     assert first == again, "the same seed gave different episodes"
     assert (first != other) == (subject.randomness != "none"), (
         f"randomness is {subject.randomness!r}, but seeds 5 and 6 "
@@ -215,8 +239,7 @@ def check_reset_leaves_nothing(subject: Subject) -> None:
     used, fresh, rng = subject.single(), subject.single(), np.random.default_rng(7)
     used.reset(seed=8)
     for _ in range(200):
-        _, _, terminated, truncated, _ = used.step(used.sample_action(rng))
-        if terminated or truncated:
+        if over(*used.step(used.sample_action(rng))[2:4]):
             used.reset()
     observation, info = used.reset(seed=9)
     expected, expected_info = fresh.reset(seed=9)
@@ -234,20 +257,20 @@ def check_snapshots(subject: Subject) -> None:
     env, rng = subject.single(), np.random.default_rng(10)
     env.reset(seed=11)
     for _ in range(3):
-        if env.step(env.sample_action(rng))[2]:
+        if over(*env.step(env.sample_action(rng))[2:4]):
             env.reset()
     snapshot = env.snapshot()
     twins = [copy.deepcopy(env), pickle.loads(pickle.dumps(env))]
-    future = list(_walk(env, 12))
+    future = list(walk(env, 12))
     for twin in twins:
-        assert same(future, list(_walk(twin, 12))), "a copy went another way"
+        assert same(future, list(walk(twin, 12))), "a copy went another way"
     env.restore(snapshot)
-    assert same(future, list(_walk(env, 12))), "a restored environment went another way"
+    assert same(future, list(walk(env, 12))), "a restored environment went another way"
     with pytest.raises(InvalidArgumentError):
         env.restore(np.zeros(1, [("no", np.int8)])[0])
-    over = snapshot.copy()
-    over["done"] = 1
-    env.restore(over)
+    final = snapshot.copy()
+    final["done"] = 1
+    env.restore(final)
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(0)
 
@@ -255,28 +278,30 @@ def check_snapshots(subject: Subject) -> None:
 def check_time_limit(subject: Subject) -> None:
     """The time limit counts on after a restore, inside the state and in Gymnasium's wrapper."""
     limit = 3
-    made = gymnasium.make(subject.id, max_episode_steps=limit, **subject.kwargs)
-    bare = subject.single(max_episode_steps=limit)
+    bare = subject.construct(max_episode_steps=limit)
+    made: list[Any] = [bare]
+    if not subject.agents:
+        made.append(gymnasium.make(subject.id, max_episode_steps=limit, **subject.kwargs))
     rng = np.random.default_rng(13)
     for seed in range(20):
-        made.reset(seed=seed)
-        action = made.unwrapped.sample_action(rng)  # pyright: ignore[reportAttributeAccessIssue]
-        if not made.step(action)[2]:
+        for env in made:
+            env.reset(seed=seed)
+        action = bare.sample_action(rng)
+        flags = [env.step(action)[2:4] for env in made]
+        if not over(*flags[0]):
             break
     else:
         return  # Every episode is over after one step.
-    snapshot = made.unwrapped.snapshot()  # pyright: ignore[reportAttributeAccessIssue]
+    snapshots = [env.unwrapped.snapshot() for env in made]
     for _ in range(2):
-        restore(made, snapshot)
-        bare.reset()
-        bare.restore(snapshot)
-        bare.state["max_steps"] = limit
+        for env, snapshot in zip(made, snapshots, strict=True):
+            restore(env, snapshot)
         for step in (2, 3):
             action = bare.sample_action(rng)
-            for env in (made, bare):
-                *_, terminated, truncated, _ = env.step(action)
-                assert truncated == (step == limit) or terminated
-            if terminated:
+            flags = [env.step(action)[2:4] for env in made]
+            for terminated, truncated in flags:
+                assert truncated == (step == limit) or np.all(terminated)
+            if over(*flags[0]):
                 break
     unlimited = subject.batch(1, max_episode_steps=-1)
     unlimited.reset(seed=14)
@@ -297,6 +322,10 @@ def check_illegal_actions(subject: Subject) -> None:
         wrong = [-1, int(space.n), 2**40, 0.5, "left"]
         if mask is not None:
             wrong += np.flatnonzero(mask == 0)[:5].tolist()
+    elif env.definition.integers:
+        row = env.sample_action(rng)
+        wrong = [np.full_like(row, value) for value in (-1, env.definition.n_actions)]
+        wrong += [row[:-1], row + 0.5, "left"]
     elif isinstance(space, spaces.Box):
         wrong = [np.full(space.shape, np.nan, space.dtype), np.zeros((*space.shape, 2))]
     for action in wrong:
@@ -304,7 +333,7 @@ def check_illegal_actions(subject: Subject) -> None:
         with pytest.raises(InvalidActionError):
             env.step(action)
         assert env.snapshot() == before, "an illegal action changed the state"
-    for action in wrong[:2] if isinstance(space, spaces.Discrete) else wrong[:1]:
+    for action in wrong[:1] if isinstance(space, spaces.Box) else wrong[:2]:
         actions = batch.sample_actions(rng)
         actions[3] = action
         before = batch.snapshot()
@@ -323,11 +352,11 @@ def check_masks(subject: Subject) -> None:
         if mask is None:
             return
         assert same(info["action_mask"], mask)
-        assert mask.shape == (env.action_space.n,)
+        assert mask.shape == env.definition.allocate_mask(1).shape[1:]
         assert set(np.unique(mask)) <= {0, 1}
         assert mask.any()
-        _, _, terminated, truncated, info = env.step(env.sample_action(rng))
-        if terminated or truncated:
+        *_, terminated, truncated, info = env.step(env.sample_action(rng))
+        if over(terminated, truncated):
             _, info = env.reset()
 
 
@@ -348,7 +377,7 @@ def check_text(subject: Subject) -> None:
             assert same(env.parse(said), action, near=True), f"{said!r} was misunderstood"
         with pytest.raises(UnparseableActionError):
             env.parse("\x00 colourless green ideas")
-        if any(env.step(env.sample_action(rng))[2:4]):
+        if over(*env.step(env.sample_action(rng))[2:4]):
             env.reset()
 
 
@@ -396,24 +425,26 @@ def check_model(subject: Subject) -> None:
     assert same(model.key(states), model.key(env.snapshot()[None]))
     for _ in range(30):
         action, kept = env.sample_action(rng), states.copy()
+        actor = int(env.state.turn) if subject.agents and env.definition.discrete else ...
         _, reward, terminated, _, _ = env.step(action)
         if model.deterministic:
             after, rewards, ends = model.step(states, np.asarray(action)[None])
             assert (states == kept).all(), "the model changed the states it was given"
-            assert (float(rewards[0]), bool(ends[0])) == (reward, terminated)
+            assert (plain(rewards[0]), plain(ends[0])) == (plain(reward), plain(terminated))
             assert same(model.key(after), model.key(env.snapshot()[None]))
             if env.definition.discrete:
                 children = model.successors(states)
                 assert children.legal[0, action]
-                assert children.costs[0, action] == -reward
-                assert bool(children.terminated[0, action]) == terminated
+                assert children.costs[0, action] == -np.asarray(reward)[actor]
+                assert same(children.rewards[0, action], np.float32(reward))
+                assert same(children.terminated[0, action], np.asarray(terminated))
                 assert same(model.key(children.states[:, action]), model.key(after))
                 illegal = children.legal[0] == 0
                 assert np.isinf(children.costs[0, illegal]).all()
         else:
             with pytest.raises(InvalidArgumentError):
                 model.step(states, np.asarray(action)[None])
-        if terminated:
+        if np.all(terminated):
             return
         states = env.snapshot()[None]
 
@@ -432,7 +463,7 @@ def check_compiled_once(subject: Subject) -> None:
 
 
 CHECKS: tuple[Callable[[Subject], None], ...] = (
-    check_gymnasium,
+    check_interface,
     check_types,
     check_lanes_equal_singles,
     check_same_step,
@@ -450,65 +481,3 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     check_model,
     check_compiled_once,
 )
-
-
-# --- tools ---------------------------------------------------------------------------------------
-
-
-def fingerprint(subject: Subject, steps: int = 200) -> str:
-    """A hash of a fixed trajectory: it changes when the dynamics, rewards or observations do."""
-    return _play(subject, seed=31, steps=steps)
-
-
-def same(a: Any, b: Any, near: bool = False) -> bool:
-    """Whether two nested values are equal; `near` allows the rounding of numbers said in words."""
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k], near) for k in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(same(x, y, near) for x, y in zip(a, b, strict=True))
-    if isinstance(a, np.ndarray) and near and a.dtype.kind == "f":
-        return bool(np.allclose(a, b, atol=0.01))
-    if isinstance(a, np.ndarray):
-        b = np.asarray(b)
-        return a.dtype == b.dtype and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
-    return bool(a == b)
-
-
-def _walk(env: Any, seed: int, steps: int = 40) -> Iterator[Any]:
-    rng = np.random.default_rng(seed)
-    for _ in range(steps):
-        outcome = env.step(env.sample_action(rng))
-        yield outcome
-        if outcome[2] or outcome[3]:
-            yield env.reset()
-
-
-def _play(subject: Subject, seed: int, steps: int = 60) -> str:
-    env, digest = subject.single(), hashlib.sha256()
-    digest.update(_bytes(env.reset(seed=seed)[0]))
-    for outcome in _walk(env, seed=0, steps=steps):
-        digest.update(_bytes(outcome[0]) + repr(outcome[1:-1]).encode())
-    return digest.hexdigest()
-
-
-def _bytes(observation: Any) -> bytes:
-    if isinstance(observation, dict):
-        return b"".join(_bytes(part) for part in observation.values())
-    return observation.encode() if isinstance(observation, str) else observation.tobytes()
-
-
-def _element(actions: Any, i: int) -> Any:
-    return actions[i].item() if getattr(actions, "ndim", 0) == 1 else actions[i]
-
-
-def _assert_row(i: int, observations: Any, infos: Any, expected: Any, info: Any) -> None:
-    if isinstance(expected, dict):
-        row: Any = {name: part[i] for name, part in observations.items()}
-    else:
-        row = observations[i]
-    assert same(row, expected), f"lane {i}: the observation differs"
-    for name, value in info.items():
-        assert infos[f"_{name}"][i], f"lane {i}: info {name} is missing"
-        assert same(np.asarray(infos[name][i]).tolist(), np.asarray(value).tolist()), (
-            f"lane {i}: info {name} is {infos[name][i]}, not {value}"
-        )

@@ -32,7 +32,9 @@ class Definition:
         agents: the names of the agents of a game; empty where there is only one. The spaces are
             then joint ones, with the agents as the first axis of observations and, where all act
             at once, of actions. Where they take turns an action is one integer, that of the agent
-            whose index is in the state field `turn`.
+            whose index is in the state field `turn`. Where all act at once, an agent without any
+            legal action does not act: what is given for it is ignored, and `step` finds 0 in its
+            place.
     """
 
     layout: StateLayout
@@ -60,13 +62,28 @@ class Definition:
         return isinstance(self.action_space, spaces.Discrete)
 
     @property
+    def turns(self) -> bool:
+        """Whether the agents of a game act one after the other."""
+        return bool(self.agents) and self.discrete
+
+    @property
+    def integers(self) -> bool:
+        """Whether an action is a row of integers, one of each agent of a game."""
+        return bool(self.agents) and isinstance(self.action_space, spaces.MultiDiscrete)
+
+    @property
     def n_actions(self) -> int:
         """The number of actions of an agent, where they are discrete; 1 otherwise."""
         if isinstance(self.action_space, spaces.Discrete):
             return int(self.action_space.n)
-        if self.agents and isinstance(self.action_space, spaces.MultiDiscrete):
+        if isinstance(self.action_space, spaces.MultiDiscrete) and self.integers:
             return int(self.action_space.nvec[0])
         return 1
+
+    @property
+    def revised(self) -> bool:
+        """Whether steps change the observation rows of the step before, rather than write anew."""
+        return False
 
     @functools.cached_property
     def parts(self) -> dict[str, spaces.Space[Any]] | None:
@@ -122,6 +139,8 @@ class Definition:
         if isinstance(self.action_space, spaces.Box):
             np.clip(buffer, self.action_space.low, self.action_space.high, out=buffer)
         elif isinstance(self.action_space, spaces.MultiDiscrete | spaces.MultiBinary):
+            if self.integers:
+                return  # The loops know whose actions count.
             top = getattr(self.action_space, "nvec", 2)
             wrong = ((buffer < 0) | (buffer >= top)).any(axis=-1)
             if wrong.any():
@@ -167,6 +186,8 @@ class Definition:
             rows = zip(self.agents, mask, strict=True)
             return "; ".join(f"{agent}: {self._name_legal(row)}" for agent, row in rows)
         legal = np.flatnonzero(mask)
+        if not legal.size:
+            return "none"
         return ", ".join(map(str, legal[:20])) + (", …" if len(legal) > 20 else "")
 
 
@@ -184,6 +205,10 @@ class KernelDefinition(Definition):
     params: Any
     stochastic: bool = False
 
+    @property
+    def revised(self) -> bool:
+        return self.kernels.update is not None
+
     @functools.cached_property
     def loops(self) -> Loops:
         """The compiled loops."""
@@ -192,7 +217,17 @@ class KernelDefinition(Definition):
     @property
     def shape(self) -> Shape:
         """What the text of the loops depends on."""
-        return Shape(self.layout, self._observation_type, self.discrete, len(self.agents))
+        observation, agents = self._observation_type, len(self.agents)
+        return Shape(self.layout, observation, self.discrete, agents, self.integers, self._choices)
+
+    @property
+    def _choices(self) -> tuple[int, ...]:
+        """How many choices each integer of one agent's row has; empty where it has none."""
+        space = self.action_space
+        if self.agents or not isinstance(space, spaces.MultiDiscrete | spaces.MultiBinary):
+            return ()
+        most = getattr(space, "nvec", 2)
+        return tuple(np.broadcast_to(most, space.shape).ravel().tolist())
 
 
 def _allocate(space: spaces.Space[Any], n: int) -> np.ndarray[Any, Any]:

@@ -23,7 +23,8 @@ class KernelEnv(Env):
 
     With `agents` this is the joint face of a game, which `spelunk.parallel_env` and
     `spelunk.aec_env` show as PettingZoo's: observations have the agents as their first axis, and
-    rewards and terminated flags are arrays of one entry an agent.
+    rewards and terminated flags are arrays of one entry an agent. The spaces of one agent are
+    `agent_observation_space` and `agent_action_space`.
 
     Args:
         kernels, layout, params, max_episode_steps, metrics, tasks, stochastic: see
@@ -53,6 +54,7 @@ class KernelEnv(Env):
         render_mode: str | None = None,
     ):
         super().__init__(render_mode)
+        self.agent_observation_space, self.agent_action_space = observation_space, action_space
         if agents:
             observation_space = batch_space(observation_space, len(agents))
             action_space = action_space if turns else batch_space(action_space, len(agents))
@@ -70,7 +72,7 @@ class KernelEnv(Env):
             agents=agents,
         )
         self.adopt_spaces()
-        self._states = layout.empty(1)
+        self._states = self.definition.layout.empty(1)
         self._ended = True
         self._observations = self.definition.allocate_observations(1)
         self._row = None if isinstance(self._observations, tuple) else self._observations[0]
@@ -79,14 +81,17 @@ class KernelEnv(Env):
         self._terminated = self.definition.allocate_scalars(1, bool)
         self._chosen = np.ones(1, bool)
         self._masked = self.definition.masked
+        self._joint = bool(agents)
         self._n_actions = self.definition.n_actions
         self._actions = self.definition.allocate_actions(1)
         self._step: Any = None
 
     # --- Gymnasium ---
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, Any, Any, bool, dict[str, Any]]:
         """Advance one step; see `gymnasium.Env.step`.
+
+        In a game the reward is an array (agents,) `float32`, and terminated one of `bool`.
 
         Raises:
             InvalidActionError: the action is outside the space or illegal here; nothing happened.
@@ -106,6 +111,8 @@ class KernelEnv(Env):
         if self._step is None:
             self._step = self.definition.loops.bind("step_one", *arguments)
         reward, terminated, truncated, self._ended = self._step(*arguments)
+        if self._joint:
+            reward, terminated = self._reward[0].copy(), self._terminated[0].copy()
         return self._observation(), reward, terminated, truncated, self._info()
 
     # --- the other faces ---
@@ -127,9 +134,7 @@ class KernelEnv(Env):
 
     def _begin(self) -> None:
         d = self.definition
-        d.loops.run(
-            "reset", 1, self._states, self._chosen, d.params, self._observations, self._mask
-        )
+        d.loops.run("reset", 1, self._states, self._chosen, d.params)
 
     def _look(self) -> None:
         d = self.definition

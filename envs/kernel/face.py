@@ -85,6 +85,10 @@ class Env(gymnasium.Env[Any, Any]):
         if options:
             self.apply_options(self.state, options)
         self._look()
+        return self.present()
+
+    def present(self) -> tuple[Any, dict[str, Any]]:
+        """The present observation and infos, as the last `reset` or `step` returned them."""
         return self._observation(), self._info()
 
     @property
@@ -209,15 +213,20 @@ class Env(gymnasium.Env[Any, Any]):
 
     def sample_action(self, rng: np.random.Generator) -> Any:
         """A legal action, drawn uniformly (from a `Box` uniformly inside it)."""
+        mask = self.action_mask()
         if isinstance(self.action_space, gymnasium.spaces.Discrete):
-            mask = self.action_mask()
             n = int(self.action_space.n)
             return int(rng.integers(n) if mask is None else rng.choice(np.flatnonzero(mask)))
+        if mask is not None:
+            return (rng.random(mask.shape) * mask).argmax(axis=-1)
         self.action_space.seed(int(rng.integers(2**31)))
         return self.action_space.sample()
 
     def best_return(self, seed: int) -> float | None:
-        """The best return known from `reset(seed=seed)`; None where none can be computed."""
+        """The best return known from `reset(seed=seed)`; None where none can be computed.
+
+        In a game it is the first agent's, and `best_source` says what the others do.
+        """
         return None
 
     # --- options of a reset ---

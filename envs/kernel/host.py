@@ -171,10 +171,8 @@ class HostVectorEnv(BatchEnv):
         return tuple(actions) if isinstance(actions[0], str) else np.stack(actions)
 
     def _begin(self, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
-        lanes = np.flatnonzero(chosen)
-        for i in lanes:
+        for i in np.flatnonzero(chosen):
             self.prototype.begin(self.states[i])
-        self._view(lanes, self.buffers.observations, self.buffers.mask)
 
     def _first_illegal(self) -> int:
         illegal = _illegal(self.definition, self._actions, self.buffers.mask)
@@ -182,7 +180,7 @@ class HostVectorEnv(BatchEnv):
             illegal &= self.states["done"] == 0
         return int(np.argmax(illegal)) if illegal.any() else -1
 
-    def _advance(self) -> int:
+    def _advance(self) -> None:
         env, b = self.prototype, self.buffers
         # Rows without attribute access, in which reading a field is twice as fast.
         rows = self.states.view(np.dtype((np.void, self.states.dtype)))
@@ -203,7 +201,6 @@ class HostVectorEnv(BatchEnv):
             for i in lanes:
                 env.begin(rows[i])
         self._look()
-        return len(lanes)
 
     def _look(self) -> None:
         self._view(slice(None), self.buffers.observations, self.buffers.mask)

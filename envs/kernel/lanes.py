@@ -61,6 +61,7 @@ class Shape(NamedTuple):
         integer: whether an action is one integer; otherwise it is a row of an array.
         agents: how many agents there are; 0 where there is one and nothing is counted.
         integers: whether an action is a row of integers, one of each agent.
+        choices: of one agent's row of integers, how many choices each has; otherwise empty.
     """
 
     layout: StateLayout
@@ -68,6 +69,7 @@ class Shape(NamedTuple):
     integer: bool
     agents: int
     integers: bool
+    choices: tuple[int, ...] = ()
 
 
 LANES = '''
@@ -117,9 +119,26 @@ def step_lane(i, states, actions, params, mode, reward, terminated, truncated, e
     return False
 
 @inlined
+def keep_lane(i, state, returns, lengths, final_states):
+    """Keep what an episode came to."""
+    {keep_return}
+    lengths[i] = state.step_count
+    final_states[i] = state
+
+@inlined
 def any_illegal(i, actions, mask):
     """Whether the action of a lane is not allowed."""
 {illegal}
+
+@inlined
+def key_lane(i, state, params, out):
+    """128 bits of a record, which is made canonical on the way."""
+    {canonical}
+    a = np.uint64(0x243F6A8885A308D3)
+    b = np.uint64(0x13198A2E03707344)
+{hash_fields}
+    out[i, 0] = mix64(a)
+    out[i, 1] = mix64(b ^ a)
 '''
 
 _ONE_AGENT = """
@@ -139,12 +158,25 @@ for agent in range({agents}):
     over = over and terminated[i, agent]
 """
 
+_KEEP_RETURN = "returns[i] = state.episode_return"
+# Without memory of their own, kernels copy arrays one element at a time.
+_KEEP_RETURNS = "for agent in range({agents}): returns[i, agent] = state.episode_return[agent]"
+
 _ILLEGAL_INTEGER = "return actions[i] < 0 or actions[i] >= mask.shape[1]"
 _ILLEGAL_MASKED = f"{_ILLEGAL_INTEGER} or mask[i, actions[i]] == 0"
 _ILLEGAL_NUMBERS = """
 for number in actions[i].flat:
     if number != number:
         return True
+return False
+"""
+_ILLEGAL_CHOICES = """
+choices = {choices}
+k = 0
+for choice in actions[i].flat:
+    if choice < 0 or choice >= choices[k]:
+        return True
+    k += 1
 return False
 """
 # An agent without any legal action does not act, and what is given for it is set to 0.
@@ -163,35 +195,36 @@ return False
 
 def blanks(kernels: Kernels, shape: Shape) -> dict[str, Any]:
     """What to fill into `LANES` and the loops around it."""
-    row = "obs[i]"
+    row, parts = "obs[i]", [""]
     if shape.observation is not None:
-        parts = ", ".join(f"obs.{name}[i]" for name in shape.observation._fields)
-        row = f"Observation({parts})"
+        parts = [f".{name}" for name in shape.observation._fields]
+        row = f"Observation({', '.join(f'obs{part}[i]' for part in parts)})"
     masked = kernels.legal is not None
     if shape.integer:
         illegal = _ILLEGAL_MASKED if masked else _ILLEGAL_INTEGER
     else:
         illegal = _ILLEGAL_AGENTS if shape.integers else _ILLEGAL_NUMBERS
+        if shape.choices:
+            illegal = _ILLEGAL_CHOICES.format(choices=shape.choices)
     agents = shape.agents
     fields = (line for field in shape.layout.fields for line in _hash_lines(field))
     return {
         "row": row,
         "write_mask": "legal_kernel(state, params, mask[i])" if masked else "pass",
+        "show_row": _indented("\n".join(f"copy_row(shown{p}, obs{p}, i)" for p in parts), 3),
         "revise": "observe" if kernels.update is None else "update",
         "clear_return": "state.episode_return[:] = 0.0" if agents else "state.episode_return = 0.0",
         "take_step": _indented(_AGENTS.format(agents=agents) if agents else _ONE_AGENT),
-        "handed": (
-            "reward[0].copy(), terminated[0].copy()"
-            if agents
-            else "float(reward[0]), bool(terminated[0])"
-        ),
+        "keep_return": _KEEP_RETURNS.format(agents=agents) if agents else _KEEP_RETURN,
+        # Arrays cannot be returned; the caller has them.
+        "handed": "0.0, False" if agents else "float(reward[0]), bool(terminated[0])",
         "action": "int(actions[i])" if shape.integer else "actions[i]",
         "illegal": _indented(illegal),
         "mask_value": "mask[i, action]" if masked else "1",
         "cost": "-reward[i, action, int(state.turn)]" if agents else "-reward[i, action]",
         "goal": "goal_kernel(states[i], params)" if kernels.goal is not None else "False",
         "canonical": "pass" if kernels.canonical is None else "canonical_kernel(state, params)",
-        "hash_fields": _indented("\n".join(fields), 2),
+        "hash_fields": _indented("\n".join(fields)),
         "NEXT_STEP": NEXT_STEP,
         "SAME_STEP": SAME_STEP,
     }

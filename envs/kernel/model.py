@@ -80,8 +80,7 @@ class Model:
         d, n = self.definition, len(seeds)
         states = d.layout.empty(n)
         states["rng"] = keys_from_seeds(seeds)
-        chosen = np.ones(n, bool)
-        self._run("reset", states, chosen, d.params, d.allocate_observations(n), d.allocate_mask(n))
+        self._run("reset", states, np.ones(n, bool), d.params)
         return states
 
     def goal_states(self) -> States:

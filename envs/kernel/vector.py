@@ -19,22 +19,24 @@ class KernelVectorEnv(BatchEnv):
         return threads_for(self.num_envs, self.num_threads)
 
     def _begin(self, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
-        b = self.buffers
-        self._run("reset", self.states, chosen, self.definition.params, b.observations, b.mask)
+        self._run("reset", 1, self.states, chosen, self.definition.params)
 
     def _first_illegal(self) -> int:
-        arguments = self.states, self._actions, self.buffers.mask, self._mode
-        return self.definition.loops.run("first_illegal", 1, *arguments)
-
-    def _advance(self) -> int:
-        b = self.buffers
         return self._run(
+            "first_illegal", 1, self.states, self._actions, self.buffers.mask, self._mode
+        )
+
+    def _advance(self) -> None:
+        b = self.buffers
+        self._run(
             "step",
+            self.threads,
             self.states,
             self._actions,
             self.definition.params,
             self._mode,
-            b.anew,
+            b.rows,
+            b.rows is not b.observations,
             b.observations,
             b.mask,
             b.rewards,
@@ -50,7 +52,8 @@ class KernelVectorEnv(BatchEnv):
 
     def _look(self) -> None:
         b = self.buffers
-        self._run("view", self.states, self.definition.params, b.observations, b.mask)
+        self._run("view", 1, self.states, self.definition.params, b.rows, b.mask)
+        b.show_rows()
 
-    def _run(self, loop: str, *arguments: Any) -> Any:
-        return self.definition.loops.run(loop, self.threads, *arguments)
+    def _run(self, loop: str, threads: int, *arguments: Any) -> Any:
+        return self.definition.loops.run(loop, threads, *arguments)

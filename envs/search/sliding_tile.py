@@ -70,6 +70,7 @@ def reset_scrambled(state, params):
 def _find_gap(state, params):
     for place in range(state.board.shape[0]):
         if state.board[place] == 0:
+            state.left = place
             state.row = place // params.size
             state.col = place % params.size
 
@@ -100,6 +101,7 @@ def _can_move(state, action, size):
 def _move(state, action, params):
     """Swap the gap with its neighbour in that direction."""
     gap = int(state.row) * params.size + int(state.col)
+    state.left = gap
     state.row += (action == DOWN) - (action == UP)
     state.col += (action == RIGHT) - (action == LEFT)
     place = int(state.row) * params.size + int(state.col)
@@ -135,6 +137,17 @@ def observe(state, params, obs):
     obs[:] = 0
     for place in range(obs.shape[0]):
         obs[place, int(state.board[place])] = 1
+
+
+@kernel
+def update(state, params, obs):
+    """A move swaps the gap with one tile."""
+    left, gap = int(state.left), int(state.row) * params.size + int(state.col)
+    tile = int(state.board[left])
+    obs[left, 0] = 0
+    obs[left, tile] = 1
+    obs[gap, tile] = 0
+    obs[gap, 0] = 1
 
 
 class SlidingTile(KernelEnv):
@@ -206,7 +219,12 @@ class SlidingTile(KernelEnv):
         places = size * size
         super().__init__(
             kernels=Kernels(
-                reset_uniform if scramble is None else reset_scrambled, step, observe, legal, goal
+                reset_uniform if scramble is None else reset_scrambled,
+                step,
+                observe,
+                legal,
+                goal,
+                update,
             ),
             layout=StateLayout(
                 [],
@@ -216,6 +234,7 @@ class SlidingTile(KernelEnv):
                     ("col", np.int8),
                     ("manhattan", np.int16),
                 ],
+                [("left", np.int8)],  # the place that the gap has left
             ),
             params=Params(size, scramble or 0, _home_distances(size)),
             observation_space=spaces.Box(0, 1, (places, places), np.uint8),

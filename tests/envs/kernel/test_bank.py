@@ -12,7 +12,8 @@ import numpy as np
 def make(seed):
     rng = np.random.default_rng(seed)
     plan = rng.integers(4, size=rng.integers(1, 9))
-    return {"grid": rng.integers(2, size=(3, 3), dtype=np.int8), "cost": len(plan), "plan": plan}
+    grid = rng.integers(2, size=(3, 3), dtype=np.int8)
+    return {"grid": grid, "cost": len(plan), "plan": plan, "sight": np.ones(len(plan), np.uint8)}
 
 def fail(seed):
     raise ValueError(f"no instance for {seed}")

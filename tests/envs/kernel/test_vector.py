@@ -11,7 +11,6 @@ from spelunk.envs.gridworld.door_key import DoorKey
 from spelunk.envs.kernel import (
     InvalidActionError,
     InvalidArgumentError,
-    UnsupportedFaceError,
     pack_states,
     unpack_states,
 )
@@ -61,16 +60,10 @@ def test_reset_modes_by_member_or_name(mode):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        ({"num_envs": 0}, InvalidArgumentError),
-        ({"autoreset_mode": "sometimes"}, InvalidArgumentError),
-        ({"num_threads": 0}, InvalidArgumentError),
-        ({"device": "cuda"}, UnsupportedFaceError),
-    ],
+    "arguments", [{"num_envs": 0}, {"autoreset_mode": "sometimes"}, {"num_threads": 0}]
 )
-def test_wrong_arguments(arguments, error):
-    with pytest.raises(error):
+def test_wrong_arguments(arguments):
+    with pytest.raises(InvalidArgumentError):
         make(**{"num_envs": 4, **arguments})
 
 
