@@ -120,7 +120,7 @@ class KernelEnv(Env):
     @property
     def model(self) -> Model:
         """The model face, for planners."""
-        return Model(self)
+        return Model(self.definition, self.goal_states)
 
     def goal_states(self) -> States | None:
         """The goal states as records, where they are the same in every episode; otherwise None."""

@@ -1,8 +1,8 @@
 """The model face: the dynamics as pure functions of batches of states, for planners."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +10,6 @@ from .definition import KernelDefinition
 from .errors import InvalidArgumentError, UnsupportedFaceError
 from .seeds import keys_from_seeds
 from .threads import threads_for
-
-if TYPE_CHECKING:
-    from .env import KernelEnv
 
 States = np.ndarray[Any, Any]
 Array = np.ndarray[Any, Any]
@@ -63,12 +60,13 @@ class Model:
     spread over Numba's threads.
 
     Args:
-        env: the environment.
+        definition: of the environment.
+        goal_states: makes its goal states, or None where they are not fixed.
     """
 
-    def __init__(self, env: "KernelEnv"):
-        self.definition: KernelDefinition = env.definition
-        self._goal_states = env.goal_states
+    def __init__(self, definition: KernelDefinition, goal_states: Callable[[], States | None]):
+        self.definition = definition
+        self._goal_states = goal_states
 
     @property
     def deterministic(self) -> bool:
