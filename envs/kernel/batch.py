@@ -39,7 +39,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         env_class: the single environment's class.
         num_envs: the number of environments.
         autoreset_mode: an `AutoresetMode` or its name.
-        num_threads: threads of a compiled loop; None for as many as pay off.
+        num_threads: threads of a compiled loop; None for as many as pay off at the moment.
         copy: whether each step returns fresh arrays. Without copies, observations, rewards, flags
             and masks are buffers that the next step overwrites.
         kwargs: the environment's own arguments.

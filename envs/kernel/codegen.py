@@ -40,8 +40,13 @@ class Loops:
     def run(self, name: str, threads: int, *arguments: Any) -> Any:
         """Run a loop over this many threads; see `bind` for what arguments it takes."""
         if threads > 1:
-            name += "_parallel"
-            numba.set_num_threads(threads)
+            return self.spread(name, threads, *arguments)
+        return self.bind(name, *arguments)(*arguments)
+
+    def spread(self, name: str, threads: int, *arguments: Any) -> Any:
+        """Run the parallel twin of a loop, be it on one thread."""
+        name += "_parallel"
+        numba.set_num_threads(threads)
         return self.bind(name, *arguments)(*arguments)
 
     def bind(self, name: str, *arguments: Any) -> Callable[..., Any]:

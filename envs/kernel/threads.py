@@ -43,3 +43,38 @@ def threads_for(num_envs: int, wanted: int | None) -> int:
     if os.getpid() != _home or threading.current_thread() is not threading.main_thread():
         return 1
     return most if _safe_layer() else 1
+
+
+class Pace:
+    """Keeps to one thread while others only wait.
+
+    Threads wait for each other by spinning. Where something else keeps a core busy, a step on all
+    threads lasts until the system has given every one of them its turn, which may be fifty times
+    what it takes on one. So steps are timed. After one that was slower than on a single thread,
+    some are made on one thread, twice as many each time, until a try on all pays off again.
+    """
+
+    _FIRST, _FEWEST, _MOST, _WORTH = 3, 16, 512, 1.5
+
+    def __init__(self) -> None:
+        self._alone = float("inf")  # seconds of a step on one thread, lately
+        self._left = self._FIRST
+        self._pause = self._FEWEST
+
+    @property
+    def alone(self) -> bool:
+        """Whether the next step is to be made on one thread."""
+        return self._left > 0
+
+    def note(self, seconds: float) -> None:
+        """Take note of how long that step has taken."""
+        if self._left > 0:
+            self._left -= 1
+            # The first one may have been compiled; later ones may run in busier minutes.
+            recent = 0.9 * self._alone + 0.1 * seconds
+            self._alone = min(seconds, recent)
+        elif seconds > self._WORTH * self._alone:
+            self._left = self._pause
+            self._pause = min(2 * self._pause, self._MOST)
+        else:
+            self._pause = self._FEWEST

@@ -1,18 +1,24 @@
 """`KernelVectorEnv`: thousands of environments in one compiled call."""
 
+import functools
+import time
 from typing import Any
 
 import numpy as np
 
 from .batch import BatchEnv
 from .definition import KernelDefinition
-from .threads import threads_for
+from .threads import Pace, threads_for
 
 
 class KernelVectorEnv(BatchEnv):
     """A batch of one compiled environment, stepped by one loop; see `BatchEnv`."""
 
     definition: KernelDefinition
+
+    @functools.cached_property
+    def _pace(self) -> Pace:
+        return Pace()
 
     @property
     def threads(self) -> int:
@@ -27,10 +33,18 @@ class KernelVectorEnv(BatchEnv):
         )
 
     def _advance(self) -> None:
+        threads = self.threads
+        if threads == 1 or self.num_threads is not None:
+            self._run("step", threads, *self._step_arguments())
+            return
+        begin = time.perf_counter()
+        threads = 1 if self._pace.alone else threads
+        self.definition.loops.spread("step", threads, *self._step_arguments())
+        self._pace.note(time.perf_counter() - begin)
+
+    def _step_arguments(self) -> tuple[Any, ...]:
         b = self.buffers
-        self._run(
-            "step",
-            self.threads,
+        return (
             self.states,
             self._actions,
             self.definition.params,

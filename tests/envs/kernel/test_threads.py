@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from spelunk.envs.kernel.threads import threads_for
+from spelunk.envs.kernel.threads import Pace, threads_for
 
 
 def make(num_envs=4, **kwargs) -> Any:
@@ -113,3 +113,14 @@ def test_the_single_face_never_starts_threads():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["none"]
+
+
+def test_one_thread_while_others_only_wait():
+    pace, slow, chosen = Pace(), False, []
+    for t in range(3000):
+        slow = 500 <= t < 2000
+        chosen.append(pace.alone)
+        pace.note(1.0 if pace.alone else 20.0 if slow else 0.6)
+    assert not any(chosen[5:500])
+    assert np.mean(chosen[500:2000]) > 0.99
+    assert not any(chosen[2600:])
