@@ -50,16 +50,18 @@ class Pace:
 
     Threads wait for each other by spinning. Where something else keeps a core busy, a step on all
     threads lasts until the system has given every one of them its turn, which may be fifty times
-    what it takes on one. So steps are timed. After one that was slower than on a single thread,
-    some are made on one thread, twice as many each time, until a try on all pays off again.
+    what it takes on one. So steps are timed, and what those on all threads take longer than one
+    thread is summed up (a cumulative sum test, Page 1954). When it has come to several steps, some
+    are made on one thread, twice as many each time, until a try on all pays off again.
     """
 
-    _FIRST, _FEWEST, _MOST, _WORTH = 3, 16, 512, 1.5
+    _FIRST, _FEWEST, _MOST, _PATIENCE = 3, 16, 1024, 6.0
 
     def __init__(self) -> None:
         self._alone = float("inf")  # seconds of a step on one thread, lately
         self._left = self._FIRST
         self._pause = self._FEWEST
+        self._lost = 0.0
 
     @property
     def alone(self) -> bool:
@@ -73,8 +75,10 @@ class Pace:
             # The first one may have been compiled; later ones may run in busier minutes.
             recent = 0.9 * self._alone + 0.1 * seconds
             self._alone = min(seconds, recent)
-        elif seconds > self._WORTH * self._alone:
-            self._left = self._pause
+            return
+        self._lost = max(0.0, self._lost + seconds - self._alone)
+        if self._lost > self._PATIENCE * self._alone:
+            self._left, self._lost = self._pause, 0.0
             self._pause = min(2 * self._pause, self._MOST)
-        else:
+        elif self._lost == 0.0:
             self._pause = self._FEWEST
