@@ -40,9 +40,7 @@ def name(game: str, envs: int) -> str:
 
 def ready(game: str, envs: int, copy: bool) -> Callable[[], float]:
     """A function that plays a slice of our game and returns the environment steps a second."""
-    env = KernelVectorEnv(
-        GAMES[game], envs, num_threads=1, copy=copy, autoreset_mode="SAME_STEP"
-    )  # fmt: skip
+    env = KernelVectorEnv(GAMES[game], envs, num_threads=1, copy=copy, autoreset_mode="SAME_STEP")
     env.reset(seed=0)
     actions = np.random.default_rng(0).integers(0, env.definition.n_actions, (64, envs))
 

@@ -1,4 +1,4 @@
-"""Spelunk's side: the same games, 4,096 environments in one batch."""
+"""Spelunk's side: the same games, in batches of 4,096 and 16,384 environments."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from slices import Game, serve
 import spelunk
 from spelunk.envs.kernel.rng import mix64
 
-ENVS = 4096
+BATCHES = (4096, 16384)
 GAMMA = np.uint64(0x9E3779B97F4A7C15)
 HALF = np.uint64(32)
 
@@ -34,11 +34,11 @@ def draw(mask, key, actions):
     return able
 
 
-def door_key(**arguments):
+def door_key(envs, **arguments):
     """Every action is legal; they are drawn beforehand."""
-    env = gymnasium.make_vec("spelunk/DoorKey-v0", num_envs=ENVS, **arguments)
+    env = gymnasium.make_vec("spelunk/DoorKey-v0", num_envs=envs, **arguments)
     env.reset(seed=0)
-    actions = np.random.default_rng(0).integers(0, 7, (64, ENVS))
+    actions = np.random.default_rng(0).integers(0, 7, (64, envs))
 
     def play():
         for drawn in actions:
@@ -64,11 +64,11 @@ def one_door_key():
     return play
 
 
-def masked(id, **arguments):
+def masked(envs, id, **arguments):
     """Legal actions, drawn from the mask as part of each step; mere resets do not count."""
-    env = gymnasium.make_vec(id, num_envs=ENVS, **arguments)
+    env = gymnasium.make_vec(id, num_envs=envs, **arguments)
     mask = env.reset(seed=0)[1]["action_mask"]
-    rng, actions = np.random.default_rng(0), np.zeros(ENVS, np.int64)
+    rng, actions = np.random.default_rng(0), np.zeros(envs, np.int64)
 
     def play():
         nonlocal mask
@@ -81,9 +81,10 @@ def masked(id, **arguments):
     return play
 
 
-def ways(make):
-    """With fresh arrays from each step, which is the default, and without."""
-    return {"default": make, "copy=False": partial(make, copy=False)}
+def ways(make, **arguments):
+    """With arrays that stay as they are, which is the default, and without."""
+    found = {f"{n} environments": partial(make, n, **arguments) for n in BATCHES}
+    return found | {f"{way}, copy=False": partial(play, copy=False) for way, play in found.items()}
 
 
 if __name__ == "__main__":
@@ -92,8 +93,8 @@ if __name__ == "__main__":
         "spelunk",
         {
             "DoorKey": Game(ways(door_key)),
-            "DoorKey, one": Game({"default": one_door_key}),
-            "SlidingTile": Game(ways(partial(masked, "spelunk/SlidingTile-v0", size=5))),
-            "TSP": Game(ways(partial(masked, "spelunk/TSP-v0", cities=20))),
+            "DoorKey, one": Game({"gymnasium.make": one_door_key}),
+            "SlidingTile": Game(ways(masked, id="spelunk/SlidingTile-v0", size=5)),
+            "TSP": Game(ways(masked, id="spelunk/TSP-v0", cities=20)),
         },
     )

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 from slices import Play
 
-BATCHES = (1024, 4096)
+BATCHES = (1024, 4096, 16384)
 STEPS = 32
 
 
