@@ -27,7 +27,7 @@ from spelunk.envs.registry import ENTRIES
 
 SIZES = (64, 1024, 4096, 16384, 65536)
 TURNS = 5
-SLICE = 0.2  # seconds
+SLICE = 0.1  # seconds
 TOO_SLOW = 1.0  # seconds a step, beyond which larger batches are left out
 
 FIRST_STEP = """
