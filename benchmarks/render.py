@@ -192,7 +192,7 @@ def bytes_table():
                 size["observation"],
                 size["moved"],
                 f"{max(shares):.0%}",
-                f"{flat['environments']:,} ({flat['bytes'] / 2**20:.1f} MiB)" if flat else "—",
+                f"{flat['environments']:,} ({flat['bytes'] / 2**20:.1f} MiB)",
                 f"{first['cold']:.1f} / {first['warm']:.2f}",
             )
         )
