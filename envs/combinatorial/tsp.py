@@ -215,7 +215,13 @@ class TSP(KernelEnv):
         coordinates, distances = np.empty((0, 2), np.float32), np.empty((0, 0))
         if instance is None:
             kernels = Kernels(
-                reset_random, step_random, observe_coordinates, legal, goal, canonical=canonical
+                reset_random,
+                step_random,
+                observe_coordinates,
+                legal,
+                goal,
+                update_coordinates,
+                canonical,
             )
             first: dict[str, spaces.Space[Any]] = {
                 "coordinates": spaces.Box(0, 1, (cities, 2), np.float32)
@@ -229,7 +235,13 @@ class TSP(KernelEnv):
         else:
             distances, coordinates = instance.distances, instance.coordinates.astype(np.float32)
             kernels = Kernels(
-                reset_given, step_given, observe_coordinates, legal, goal, canonical=canonical
+                reset_given,
+                step_given,
+                observe_coordinates,
+                legal,
+                goal,
+                update_coordinates,
+                canonical,
             )
             low, high = coordinates.min(), coordinates.max()
             first = {"coordinates": spaces.Box(low, high, (cities, 2), np.float32)}
