@@ -15,7 +15,6 @@ from spelunk.envs.kernel import (
     InvalidArgumentError,
     StateLayout,
     Unicode,
-    UnsupportedFaceError,
     restore,
     rng,
 )
@@ -274,7 +273,7 @@ def test_reset_options_and_masks():
     ("arguments", "error"),
     [({"num_envs": 0}, InvalidArgumentError), ({"num_envs": 2.0}, InvalidArgumentError),
      ({"autoreset_mode": "never"}, InvalidArgumentError), ({"colour": 1}, InvalidArgumentError),
-     ({"max_episode_steps": 0}, InvalidArgumentError), ({"device": "cuda"}, UnsupportedFaceError)],
+     ({"max_episode_steps": 0}, InvalidArgumentError)],
 )  # fmt: skip
 def test_wrong_arguments(arguments, error):
     with pytest.raises(error):
