@@ -11,20 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from ...envs.kernel.errors import SpelunkError
 from ...envs.kernel.files import write_json
 from ...envs.registry import entry as env_entry
 from .. import registry
 from .agent import Agent
-from .checkpoint import read_checkpoint, write_checkpoint
+from .checkpoint import read_checkpoint
 from .curve import draw_curve
 from .evaluation import evaluate
+from .log import Log, progress_bar
 from .trainer import Task, Trainer
-
-CHECKPOINT_SECONDS = 60
 
 
 class RunError(SpelunkError, ValueError):
@@ -106,10 +102,13 @@ def train(
     """
     begin = time.perf_counter()  # Compiling belongs to the time that training takes.
     trainer = run.trainer()
-    log = _Log(folder, trainer, resume, begin)
     if not resume:
+        _claim(folder)
         run.write(folder)
-    with _interruptible() as interrupted, _bar(run, trainer, progress) as show, log:
+    log = Log(folder, trainer, resume, begin)
+    name = f"{run.agent} on {env_entry(run.task.env_id).name}"
+    bar = progress_bar(name, run.task.total_steps, trainer.env_steps, progress)
+    with _interruptible() as interrupted, bar as show, log:
         while trainer.env_steps < run.task.total_steps and not interrupted():
             log.write(trainer.step())
             show(log.latest)
@@ -157,62 +156,11 @@ def versions() -> dict[str, str]:
             "python": platform.python_version()}  # fmt: skip
 
 
-class _Log:
-    """`metrics.jsonl`, TensorBoard and checkpoints of a run."""
-
-    def __init__(self, folder: Path, trainer: Trainer, resume: bool, begin: float):
-        self._clock = self._saved = begin
-        self.folder, self.trainer = folder, trainer
-        self.latest: dict[str, float] = {}
-        self.seconds = 0.0
-        metrics = folder / "metrics.jsonl"
-        if resume:
-            arrays, meta = read_checkpoint(folder / "checkpoint.safetensors")
-            trainer.load_state(arrays, meta["trainer"])
-            self.seconds = meta["seconds"]
-            lines = metrics.read_text().splitlines(keepends=True)
-            # Whatever was logged after the checkpoint will be done again.
-            metrics.write_text("".join(lines[: meta["updates"]]))
-            self._updates = meta["updates"]
-        else:
-            if folder.exists() and any(folder.iterdir()):
-                raise RunError(f"{folder} is not empty; name another folder, or resume the run")
-            folder.mkdir(parents=True, exist_ok=True)
-            self._updates = 0
-        self._file = metrics.open("a")
-
-    def __enter__(self) -> "_Log":
-        from torch.utils.tensorboard.writer import SummaryWriter
-
-        self._board = SummaryWriter(str(self.folder), purge_step=self.trainer.env_steps)
-        return self
-
-    def __exit__(self, error: type[BaseException] | None, *_: Any) -> None:
-        # An update cut short by an error has left the trainer between two states.
-        if error is None:
-            self.save()
-        self._file.close()
-        self._board.close()
-
-    def write(self, metrics: dict[str, float]) -> None:
-        now = time.perf_counter()
-        self.seconds += now - self._clock
-        self._clock = now
-        steps = self.trainer.env_steps
-        self.latest = {"env_steps": steps, "seconds": round(self.seconds, 3), **metrics}
-        self._file.write(json.dumps(self.latest) + "\n")
-        self._updates += 1
-        for name, value in metrics.items():
-            self._board.add_scalar(name, value, steps)
-        if now - self._saved > CHECKPOINT_SECONDS:
-            self.save()
-
-    def save(self) -> None:
-        self._file.flush()
-        arrays, meta = self.trainer.state()
-        meta = {"trainer": meta, "seconds": self.seconds, "updates": self._updates}
-        write_checkpoint(self.folder / "checkpoint.safetensors", arrays, meta)
-        self._saved = time.perf_counter()
+def _claim(folder: Path) -> None:
+    """Make a run folder, or take an empty one."""
+    if folder.exists() and any(folder.iterdir()):
+        raise RunError(f"{folder} is not empty; name another folder, or resume the run")
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
@@ -231,33 +179,3 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
     finally:
         for signum, handler in old.items():
             signal.signal(signum, handler)
-
-
-@contextmanager
-def _bar(
-    run: RunConfig, trainer: Trainer, progress: bool
-) -> Iterator[Callable[[dict[str, float]], None]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[speed]:>9,.0f} steps/s"),
-        TextColumn("return {task.fields[score]:>7.3f}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
-        name = f"{run.agent} on {env_entry(run.task.env_id).name}"
-        task = bar.add_task(name, total=run.task.total_steps, speed=0.0, score=float("nan"))
-        first = trainer.env_steps
-
-        def show(latest: dict[str, float]) -> None:
-            elapsed = bar.tasks[task].elapsed or 1e-9
-            bar.update(
-                task,
-                completed=latest["env_steps"],
-                speed=(latest["env_steps"] - first) / elapsed,
-                score=latest.get("return_mean", bar.tasks[task].fields["score"]),
-            )
-
-        yield show
