@@ -1,17 +1,27 @@
-"""Networks over any observation of the suite."""
+"""Networks over any observation of the suite, chosen from its space by `torso`.
+
+Every network reads raw observation rows: the parts of an observation flattened one after the other,
+in the dtype the environment has them in where that is one.
+"""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from ...envs.kernel.errors import UnsupportedFaceError
+from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
 
+#: The names of networks; `auto` takes a `cnn` for pictures and an `mlp` for all else.
+Kind = Literal["auto", "mlp", "cnn", "set", "graph"]
+Activation = Literal["tanh", "relu"]
+_ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
 #: Integers of fewer values than this are read as kinds, not as quantities.
 _MOST_KINDS = 32
+#: Sides from which on an array is a picture, whose pixels mean little one by one.
+_PICTURE = 32
 
 
 class Features(nn.Module):
@@ -21,7 +31,7 @@ class Features(nn.Module):
     vector. Other bounded numbers are scaled to [−1, 1]; unbounded ones stay as they are.
 
     Args:
-        space: the observation space of one environment, a `Box` or a `Dict` of them.
+        space: the observation space of one environment; see `parts_of`.
     """
 
     kinds: Tensor
@@ -32,8 +42,7 @@ class Features(nn.Module):
 
     def __init__(self, space: spaces.Space[Any]):
         super().__init__()
-        boxes = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
-        boxes = [_box(box) for box in boxes]
+        boxes = list(parts_of(space).values())
         low = np.concatenate([np.ravel(box.low).astype(np.float64) for box in boxes])
         high = np.concatenate([np.ravel(box.high).astype(np.float64) for box in boxes])
         integer = np.concatenate([np.full(box.low.size, box.dtype.kind in "iu") for box in boxes])
@@ -65,15 +74,46 @@ class Features(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
+def parts_of(space: spaces.Space[Any]) -> dict[str, spaces.Box]:
+    """The parts of an observation as boxes, in the order of a raw row.
+
+    Args:
+        space: a `Box`, `Discrete`, `MultiDiscrete`, `MultiBinary`, or a `Dict` of such.
+
+    Raises:
+        UnsupportedFaceError: for any other space.
+    """
+    if isinstance(space, spaces.Dict):
+        found: dict[str, spaces.Box] = {}
+        for name, part in space.spaces.items():
+            inner = parts_of(part)
+            found |= {f"{name}.{k}" if k else name: box for k, box in inner.items()}
+        return found
+    if isinstance(space, spaces.Discrete):
+        low = int(space.start)
+        return {"": spaces.Box(low, low + int(space.n) - 1, (1,), np.int64)}
+    if isinstance(space, spaces.MultiDiscrete):
+        start = np.asarray(space.start)
+        return {"": spaces.Box(start, start + space.nvec - 1, dtype=np.int64)}
+    if isinstance(space, spaces.MultiBinary):
+        return {"": spaces.Box(0, 1, space.shape, np.int8)}
+    if isinstance(space, spaces.Box):
+        return {"": space}
+    raise UnsupportedFaceError(f"no network reads observations of {space}")
+
+
 def flatten_observations(observations: Any) -> Tensor:
     """A batch of observations as one tensor of rows (n, width), without a copy where possible."""
     if isinstance(observations, dict):
-        parts = [torch.from_numpy(part).flatten(1).float() for part in observations.values()]
+        parts = [flatten_observations(part).float() for part in observations.values()]
         return torch.cat(parts, dim=1)
-    return torch.from_numpy(observations).flatten(1)
+    rows = torch.as_tensor(observations)
+    return rows.flatten(1) if rows.ndim > 1 else rows.unsqueeze(1)
 
 
-def mlp(inputs: int, hidden: tuple[int, ...], activation: type[nn.Module]) -> nn.Sequential:
+def mlp(
+    inputs: int, hidden: tuple[int, ...], activation: type[nn.Module] = nn.Tanh
+) -> nn.Sequential:
     """Hidden layers of the given widths, each followed by the activation."""
     layers: list[nn.Module] = []
     for width in hidden:
@@ -90,7 +130,206 @@ def orthogonal(inputs: int, outputs: int, gain: float) -> nn.Linear:
     return layer
 
 
-def _box(space: spaces.Space[Any]) -> spaces.Box:
-    if not isinstance(space, spaces.Box):
-        raise UnsupportedFaceError(f"no network reads observations of {space}")
-    return space
+class Torso(nn.Module):
+    """Raw observation rows (n, raw width) to features (n, width).
+
+    Args:
+        encoder: rows to floats (n, width).
+        encoded: its width.
+        hidden: widths of the layers after it.
+        activation: follows each of them.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, encoded: int, hidden: tuple[int, ...],
+        activation: type[nn.Module],
+    ):  # fmt: skip
+        super().__init__()
+        self.encoder = encoder
+        self.layers = mlp(encoded, hidden, activation)
+        #: The width of the features.
+        self.width = (encoded, *hidden)[-1]
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """(n, raw width) rows to (n, width) features."""
+        return self.layers(self.encoder(rows))
+
+
+class PictureEncoder(nn.Module):
+    """Convolutions over an observation (height, width, channels).
+
+    Pictures of 32 and more pixels a side are read with the strides of Mnih et al. 2015
+    ("Human-level control through deep reinforcement learning"); smaller grids cell by cell, with
+    3×3 filters that keep their size.
+
+    Args:
+        space: a `Box` of three dimensions.
+        activation: follows each layer.
+
+    Raises:
+        UnsupportedFaceError: for any other space.
+    """
+
+    def __init__(self, space: spaces.Space[Any], activation: type[nn.Module]):
+        super().__init__()
+        if not isinstance(space, spaces.Box) or len(space.shape) != 3:
+            raise UnsupportedFaceError(
+                f"a cnn reads a Box (height, width, channels), not {space}: choose mlp"
+            )
+        self.shape = space.shape
+        height, width, channels = space.shape
+        low, high = space.low.reshape(-1, channels), space.high.reshape(-1, channels)
+        pixel = spaces.Box(low.min(0), high.max(0), dtype=space.dtype.type)  # pyright: ignore
+        self.features = Features(pixel)
+        if _is_picture(space):
+            filters = ((32, 8, 4, 0), (64, 4, 2, 0), (64, 3, 1, 0))
+        else:
+            filters = ((32, 3, 1, 1), (32, 3, 1, 1))
+        layers: list[nn.Module] = []
+        inputs = self.features.width
+        for outputs, kernel, stride, padding in filters:
+            layers += [nn.Conv2d(inputs, outputs, kernel, stride, padding), activation()]
+            inputs = outputs
+        self.convolutions = nn.Sequential(*layers, nn.Flatten())
+        with torch.no_grad():
+            self.width = self.convolutions(
+                torch.zeros(1, self.features.width, height, width)
+            ).shape[1]
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """(n, raw width) rows to (n, width) floats."""
+        height, width, channels = self.shape
+        pixels = self.features(rows.reshape(-1, channels))
+        picture = pixels.unflatten(0, (-1, height, width)).permute(0, 3, 1, 2)
+        return self.convolutions(picture)
+
+
+class EntityEncoder(nn.Module):
+    """Reads an observation as a set of entities, whose order means nothing.
+
+    The parts of the observation with a first dimension of k describe k entities; their rows side
+    by side are what is known of each. All else is known of the whole. Each entity goes through the
+    same layers; the mean and the maximum over entities, beside what is known of the whole, are the
+    outcome (Zaheer et al. 2017, "Deep sets"). With `attend` the entities first look at each other
+    in layers of self-attention on the complete graph (Veličković et al. 2018, "Graph attention
+    networks", with the dot-product attention of Vaswani et al. 2017).
+
+    Args:
+        space: a `Box` (k, …), or a `Dict` with such parts.
+        size: width of an entity's vector; heads of attention have 16 each.
+        attend: layers of self-attention; 0 for a plain set.
+        activation: follows each layer.
+
+    Raises:
+        UnsupportedFaceError: there are no entities in the space.
+    """
+
+    def __init__(
+        self, space: spaces.Space[Any], size: int, attend: int, activation: type[nn.Module]
+    ):
+        super().__init__()
+        parts = parts_of(space)
+        lengths = [box.shape[0] for box in parts.values() if len(box.shape) >= 2]
+        if not lengths:
+            raise UnsupportedFaceError(
+                f"entities are rows of a part (k, …) of the observation; {space} has none: "
+                "choose mlp"
+            )
+        self.entities = lengths[0]
+        self.sizes = [int(np.prod(box.shape)) for box in parts.values()]
+        self.of_entity = [box.shape[:1] == (self.entities,) for box in parts.values()]
+        self.features = nn.ModuleList(
+            Features(_row(box) if mine else box)
+            for box, mine in zip(parts.values(), self.of_entity, strict=True)
+        )
+        widths = [int(f.width) for f in self.features]  # pyright: ignore[reportArgumentType]
+        inputs = sum(w for w, mine in zip(widths, self.of_entity, strict=True) if mine)
+        self.embed = mlp(inputs, (size, size), activation)
+        self.attention = nn.ModuleList(_Attention(size, activation) for _ in range(attend))
+        self.width = 2 * size + sum(widths) - inputs
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """(n, raw width) rows to (n, width) floats."""
+        entity, whole = [], []
+        pieces = rows.split(self.sizes, dim=1)
+        for piece, features, mine in zip(pieces, self.features, self.of_entity, strict=True):
+            if mine:
+                flat = features(piece.reshape(len(rows) * self.entities, -1))
+                entity.append(flat.unflatten(0, (-1, self.entities)))
+            else:
+                whole.append(features(piece))
+        vectors = self.embed(torch.cat(entity, dim=-1))
+        for layer in self.attention:
+            vectors = layer(vectors)
+        return torch.cat([vectors.mean(1), vectors.amax(1), *whole], dim=-1)
+
+
+class _Attention(nn.Module):
+    """Self-attention and a layer for each entity, both added to what came in, normalised first."""
+
+    def __init__(self, size: int, activation: type[nn.Module]):
+        super().__init__()
+        self.heads = max(1, size // 16)
+        self.before, self.between = nn.LayerNorm(size), nn.LayerNorm(size)
+        self.project = nn.Linear(size, 3 * size)
+        self.join = nn.Linear(size, size)
+        self.layer = nn.Sequential(
+            nn.Linear(size, 2 * size), activation(), nn.Linear(2 * size, size)
+        )
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        split = self.project(self.before(vectors)).unflatten(-1, (3, self.heads, -1))
+        query, key, value = split.permute(2, 0, 3, 1, 4)
+        seen = nn.functional.scaled_dot_product_attention(query, key, value)
+        vectors = vectors + self.join(seen.transpose(1, 2).flatten(2))
+        return vectors + self.layer(self.between(vectors))
+
+
+def torso(
+    space: spaces.Space[Any],
+    kind: Kind = "auto",
+    hidden: tuple[int, ...] = (64, 64),
+    activation: Activation = "tanh",
+) -> Torso:
+    """The network that suits an observation space.
+
+    Args:
+        space: the observation space of one environment.
+        kind: `"mlp"`, `"cnn"`, `"set"`, `"graph"`, or `"auto"`: a `cnn` for pictures of 32 and more
+            pixels a side, an `mlp` for all else.
+        hidden: widths of the layers after the encoder. An entity's vector has the first width.
+        activation: `"tanh"` or `"relu"`.
+
+    Raises:
+        InvalidArgumentError: for another kind or activation, or no hidden layers.
+        UnsupportedFaceError: the network cannot read such observations.
+    """
+    if kind not in ("auto", "mlp", "cnn", "set", "graph"):
+        raise InvalidArgumentError(
+            f"the network must be auto, mlp, cnn, set or graph; got {kind!r}"
+        )
+    if activation not in _ACTIVATIONS:
+        raise InvalidArgumentError(f"the activation must be tanh or relu; got {activation!r}")
+    if not hidden or min(hidden) < 1:
+        raise InvalidArgumentError(f"hidden must be widths of 1 and more; got {hidden!r}")
+    act = _ACTIVATIONS[activation]
+    if kind == "auto":
+        kind = "cnn" if _is_picture(space) else "mlp"
+    if kind == "cnn":
+        encoder = PictureEncoder(space, act)
+    elif kind == "mlp":
+        encoder = Features(space)
+    else:
+        encoder = EntityEncoder(space, hidden[0], 2 if kind == "graph" else 0, act)
+    return Torso(encoder, encoder.width, hidden, act)
+
+
+def _is_picture(space: spaces.Space[Any]) -> bool:
+    is_box = isinstance(space, spaces.Box) and len(space.shape) == 3
+    return is_box and min(space.shape[:2]) >= _PICTURE
+
+
+def _row(box: spaces.Box) -> spaces.Box:
+    """The space of one entity: the bounds that hold for all."""
+    low, high = (bound.reshape(len(bound), -1) for bound in (box.low, box.high))
+    return spaces.Box(low.min(0), high.max(0), dtype=box.dtype.type)  # pyright: ignore
