@@ -16,6 +16,9 @@ class Agent(ABC):
     `describe(lane)`, `action_words(lane, action)` and `parse(lane, text)`.
     """
 
+    #: Whether a policy takes its most probable action rather than sample one.
+    deterministic: bool = False
+
     def start(self, env: Any, seed: int) -> None:
         """Get ready to act in `env`, a vector environment of the suite in same-step mode.
 

@@ -52,7 +52,7 @@ def read_checkpoint(path: Path) -> tuple[Arrays, dict[str, Any]]:
 
 def pack_records(states: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """State records as bytes, (n, record size), for a checkpoint."""
-    return np.frombuffer(states.tobytes(), np.uint8).reshape(len(states), -1)
+    return np.ascontiguousarray(states).view(np.uint8).reshape(len(states), -1).copy()
 
 
 def unpack_records(data: np.ndarray[Any, Any], like: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

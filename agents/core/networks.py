@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
 
 #: The names of networks; `auto` takes a `cnn` for pictures and an `mlp` for all else.
-Kind = Literal["auto", "mlp", "cnn", "set", "graph"]
+NetworkKind = Literal["auto", "mlp", "cnn", "set", "graph"]
 Activation = Literal["tanh", "relu"]
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
 #: Integers of fewer values than this are read as kinds, not as quantities.
@@ -287,7 +287,7 @@ class _Attention(nn.Module):
 
 def torso(
     space: spaces.Space[Any],
-    kind: Kind = "auto",
+    kind: NetworkKind = "auto",
     hidden: tuple[int, ...] = (64, 64),
     activation: Activation = "tanh",
 ) -> Torso:
@@ -325,8 +325,8 @@ def torso(
 
 
 def _is_picture(space: spaces.Space[Any]) -> bool:
-    is_box = isinstance(space, spaces.Box) and len(space.shape) == 3
-    return is_box and min(space.shape[:2]) >= _PICTURE
+    shape = space.shape if isinstance(space, spaces.Box) else ()
+    return len(shape) == 3 and min(shape[:2]) >= _PICTURE
 
 
 def _row(box: spaces.Box) -> spaces.Box:

@@ -1,43 +1,40 @@
 """What a checkpoint holds of torch: parameters, optimiser and random numbers, as plain arrays."""
 
-from typing import Any
-
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from .optimizer import FlatOptimizer
 from .trainer import Arrays
 
 
-def torch_state(
-    network: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator
-) -> tuple[Arrays, dict[str, Any]]:
-    """Arrays and JSON data from which `load_torch_state` goes on exactly."""
-    arrays = {f"network.{k}": v.cpu().numpy() for k, v in network.state_dict().items()}
-    kept = optimizer.state_dict()
-    for index, moments in kept["state"].items():
-        for name, value in moments.items():
-            arrays[f"optimizer.{index}.{name}"] = torch.as_tensor(value).cpu().numpy()
-    arrays["generator"] = generator.get_state().numpy()
-    return arrays, {"param_groups": kept["param_groups"]}
+def torch_state(network: nn.Module, optimizer: FlatOptimizer, generator: torch.Generator) -> Arrays:
+    """Arrays from which `load_torch_state` goes on exactly."""
+    return {
+        **pack_tensors("network", network.state_dict()),
+        **pack_tensors("optimizer", optimizer.state()),
+        "generator": generator.get_state().numpy(),
+    }
 
 
 def load_torch_state(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-    arrays: Arrays,
-    meta: dict[str, Any],
+    network: nn.Module, optimizer: FlatOptimizer, generator: torch.Generator, arrays: Arrays
 ) -> None:
     """Put back what `torch_state` took."""
-    tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
-    prefix = "network."
-    network.load_state_dict(
-        {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    )
-    moments: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".", 2)
-            moments.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": moments, "param_groups": meta["param_groups"]})
-    generator.set_state(tensors["generator"])
+    network.load_state_dict(unpack_tensors("network", arrays))
+    optimizer.load_state(unpack_tensors("optimizer", arrays))
+    generator.set_state(torch.from_numpy(arrays["generator"].copy()))
+
+
+def pack_tensors(name: str, tensors: dict[str, Tensor]) -> Arrays:
+    """Tensors as arrays, named `name.…`."""
+    return {f"{name}.{k}": v.detach().cpu().numpy() for k, v in tensors.items()}
+
+
+def unpack_tensors(name: str, arrays: Arrays) -> dict[str, Tensor]:
+    """The tensors that `pack_tensors` packed under a name."""
+    prefix = f"{name}."
+    return {
+        k.removeprefix(prefix): torch.from_numpy(v.copy())
+        for k, v in arrays.items()
+        if k.startswith(prefix)
+    }

@@ -22,6 +22,8 @@ class Task:
         num_envs: environments stepped side by side.
         seed: of everything random.
         device: `"cpu"` or `"cuda"`, where networks are trained.
+        autoreset_mode: when lanes start anew, an `AutoresetMode` by name; the same-step mode
+            wastes no step.
     """
 
     env_id: str
@@ -30,6 +32,7 @@ class Task:
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     device: str = "cpu"
+    autoreset_mode: str = "SAME_STEP"
 
 
 class Trainer(ABC):

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import gymnasium
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...envs import registry
 from ...envs.kernel.errors import InvalidArgumentError
+from ..core.optimizer import FlatOptimizer
 from ..core.torch_state import load_torch_state, torch_state
 from ..core.trainer import Arrays, Task, Trainer
 from .agent import LanguageModelAgent
@@ -129,8 +130,11 @@ class LanguageModelTrainer(Trainer):
             device=task.device,
         )
 
-    def _optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.model.network.parameters(), self.config.learning_rate)
+    def _optimizer(self) -> FlatOptimizer:
+        config = self.config
+        return FlatOptimizer(
+            self.model.network, "adam", config.learning_rate, config.max_grad_norm, eps=1e-8
+        )
 
     def step(self) -> dict[str, float]:
         imitating = self.updates < self.config.sft_updates
@@ -148,12 +152,12 @@ class LanguageModelTrainer(Trainer):
         losses = []
         for i, index in enumerate(self._minibatches(len(rollout.tokens))):
             done = self.updates * config.num_minibatches + i + 1
-            for group in self.optimizer.param_groups:
-                group["lr"] = config.sft_learning_rate * min(1.0, done / config.sft_warmup)
+            warm = min(1.0, done / config.sft_warmup)
+            self.optimizer.set_learning_rate(config.sft_learning_rate * warm)
             tokens = rollout.tokens[index].to(self.model.device)
             imitated = rollout.generated[index].to(self.model.device)
             loss = imitation_loss(self.model, tokens, imitated)
-            self._descend(loss)
+            self.optimizer.step(loss)
             losses.append(loss.item())
         return {
             "imitation_loss": sum(losses) / len(losses),
@@ -178,7 +182,7 @@ class LanguageModelTrainer(Trainer):
                 losses = policy_loss(log_probs, drawn, advantage, config.clip_low, config.clip_high)
                 count = generated.sum()
                 loss = (losses * generated).sum() / count
-                self._descend(loss)
+                self.optimizer.step(loss)
                 with torch.no_grad():
                     log_ratio = (log_probs - drawn) * generated
                     kl = (log_ratio.exp() - 1 - log_ratio).sum() / count
@@ -213,19 +217,13 @@ class LanguageModelTrainer(Trainer):
     def _minibatches(self, n: int) -> tuple[Tensor, ...]:
         return torch.randperm(n, generator=self.generator).chunk(self.config.num_minibatches)
 
-    def _descend(self, loss: Tensor) -> None:
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.network.parameters(), self.config.max_grad_norm)
-        self.optimizer.step()
-
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        arrays, meta = torch_state(self.model.network, self.optimizer, self.generator)
+        arrays = torch_state(self.model.network, self.optimizer, self.generator)
         counters = {"env_steps": self.env_steps, "updates": self.updates, "starts": self._starts}
-        return arrays, {**meta, **counters}
+        return arrays, counters
 
     def load_state(self, arrays: Arrays, meta: dict[str, Any]) -> None:
-        load_torch_state(self.model.network, self.optimizer, self.generator, arrays, meta)
+        load_torch_state(self.model.network, self.optimizer, self.generator, arrays)
         self.env_steps, self.updates = meta["env_steps"], meta["updates"]
         self._starts = meta["starts"]
 

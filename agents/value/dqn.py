@@ -18,8 +18,9 @@ from ...envs.kernel.errors import UnsupportedFaceError
 from ..core.agent import Agent
 from ..core.checkpoint import pack_records, unpack_records
 from ..core.networks import Features, flatten_observations, mlp, orthogonal
+from ..core.optimizer import FlatOptimizer
 from ..core.rollout import EpisodeStatistics
-from ..core.torch_state import load_torch_state, torch_state
+from ..core.torch_state import load_torch_state, pack_tensors, torch_state, unpack_tensors
 from ..core.trainer import Arrays, Task, Trainer
 from .replay import Replay
 
@@ -120,7 +121,9 @@ class DQN(Trainer):
         make = (self.env.single_observation_space, self.n_actions, config.hidden)
         self.network, self.target = (QNetwork(*make).to(task.device) for _ in range(2))
         self.target.load_state_dict(self.network.state_dict())
-        self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate)
+        self.optimizer = FlatOptimizer(
+            self.network, "adam", config.learning_rate, config.max_grad_norm, eps=1e-8
+        )
         self.observations, self.infos = self.env.reset(seed=task.seed * 2**20)
         row = flatten_observations(self.observations)[0]
         self.replay = Replay(config.replay_size, row, self.n_actions, task.device)
@@ -179,7 +182,7 @@ class DQN(Trainer):
         )
         self.observations, self.infos = observations, infos
         self.env_steps += n
-        self.statistics.add(infos)
+        self.statistics.look(self.env)
 
     def _update(self) -> Tensor:
         """One gradient step; the loss."""
@@ -193,35 +196,26 @@ class DQN(Trainer):
             target = batch["rewards"] + config.gamma * following * ~batch["terminated"]
         value = self.network(batch["rows"]).gather(1, batch["actions"][:, None]).squeeze(1)
         loss = functional.smooth_l1_loss(value, target)
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), config.max_grad_norm)
-        self.optimizer.step()
+        self.optimizer.step(loss)
         self.updates += 1
         if self.updates % config.target_interval == 0:
             self.target.load_state_dict(self.network.state_dict())
         return loss.detach()
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        arrays, meta = torch_state(self.network, self.optimizer, self.generator)
-        kept, meta["replay"] = self.replay.state()
+        arrays = torch_state(self.network, self.optimizer, self.generator)
+        kept, replay = self.replay.state()
         arrays |= {f"replay.{name}": array for name, array in kept.items()}
-        arrays |= {f"target.{k}": v.cpu().numpy() for k, v in self.target.state_dict().items()}
+        arrays |= pack_tensors("target", self.target.state_dict())
         arrays["env"] = pack_records(self.env.snapshot())
         arrays["episodes"] = self.statistics.latest
-        return arrays, {**meta, "env_steps": self.env_steps, "updates": self.updates}
+        return arrays, {"replay": replay, "env_steps": self.env_steps, "updates": self.updates}
 
     def load_state(self, arrays: Arrays, meta: dict[str, Any]) -> None:
-        load_torch_state(self.network, self.optimizer, self.generator, arrays, meta)
+        load_torch_state(self.network, self.optimizer, self.generator, arrays)
         kept = {k.removeprefix("replay."): v for k, v in arrays.items() if k.startswith("replay.")}
         self.replay.load_state(kept, meta["replay"])
-        self.target.load_state_dict(
-            {
-                k.removeprefix("target."): torch.from_numpy(v.copy())
-                for k, v in arrays.items()
-                if k.startswith("target.")
-            }
-        )
+        self.target.load_state_dict(unpack_tensors("target", arrays))
         self.env.restore(unpack_records(arrays["env"], self.env.states))
         self.observations, self.infos = self.env.present()
         self.statistics.latest = arrays["episodes"].copy()

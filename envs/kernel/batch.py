@@ -234,6 +234,10 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         """The records that the latest episodes of the lanes ended in, (n,)."""
         return self.buffers.final_states
 
+    def latest_episodes(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Returns and lengths (n,) of each lane's latest episode; length 0 before its first end."""
+        return self.buffers.returns.copy(), self.buffers.lengths.copy()
+
     @property
     def action_mask(self) -> np.ndarray[Any, np.dtype[np.int8]] | None:
         """The legal actions now, (n, actions) `int8`; None where every action is always legal."""

@@ -197,6 +197,10 @@ class CudaVectorEnv(BatchEnv):
         states: Any = self.buffers.final_states
         return records(states, self.definition)
 
+    def latest_episodes(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        found: Any = self.buffers.returns, self.buffers.lengths
+        return found[0].cpu().numpy(), found[1].cpu().numpy()
+
     def keys(self) -> Tensor:
         """128 bits that tell the states apart, (n, 2) `int64`: the bits of the model's keys."""
         arguments = self.arguments("key")

@@ -25,22 +25,23 @@ def test_against_the_definition(lengths, gamma, lam, seed):
             if ended[k]:
                 break
             weight *= gamma * lam
-    column = [torch.tensor(x)[:, None].float() for x in (rewards, values)]
-    found = generalized_advantages(
-        *column, torch.tensor(ended)[:, None], torch.tensor([last]).float(), gamma, lam
-    )
+    column = [torch.tensor(x)[:, None].float() for x in (rewards, np.append(values, last))]
+    found = generalized_advantages(*column, torch.tensor(ended)[:, None], gamma, lam)
     assert np.allclose(found[:, 0], expected, atol=1e-4)
+
+
+class Ended:
+    """A batch that tells of these episodes."""
+
+    def __init__(self, returns, lengths):
+        self.latest_episodes = lambda: (np.array(returns), np.array(lengths))
 
 
 def test_statistics_wait_for_the_long_episodes():
     """Lucky short episodes must not pass for the mean before the others are over."""
     statistics = EpisodeStatistics(2)
-    first = {"_episode": np.array([True, False]), "episode": {"r": [1.0, 0], "l": [3, 0]}}
-    first["episode"] = {name: np.array(values) for name, values in first["episode"].items()}
     for _ in range(5):
-        statistics.add(first)
+        statistics.look(Ended([1.0, 0.0], [3, 0]))
         assert statistics.means() == {}
-    statistics.add({})
-    second = {"r": np.array([9.0, 0.0]), "l": np.array([9, 100])}
-    statistics.add({"_episode": np.array([False, True]), "episode": second})
+    statistics.look(Ended([0.0, 0.0], [0, 100]))
     assert statistics.means() == {"return_mean": 0.5, "length_mean": 51.5}

@@ -1,22 +1,32 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
+from spelunk.agents.core.evaluation import evaluate
 from spelunk.agents.core.trainer import Task
 from spelunk.agents.policy.ppo import PPO, Config
+from spelunk.envs.kernel import InvalidArgumentError, UnsupportedFaceError
 
 from ..probes import register, rows
 
 register()
+PROBE = Config(
+    num_steps=16, num_minibatches=2, learning_rate=3e-3, gamma=0.5, anneal_learning_rate=False,
+    entropy_coef=0.0, hidden=(32,),
+)  # fmt: skip
+MODES = ("SAME_STEP", "NEXT_STEP", "DISABLED")
 
 
-def learn(updates, gamma=0.5, **env_kwargs):
-    task = Task("probe/Probe-v0", total_steps=10**6, num_envs=32, env_kwargs=env_kwargs)
-    config = Config(
-        num_steps=16, num_minibatches=2, learning_rate=3e-3, gamma=gamma, anneal=False,
-        entropy_coef=0.0, hidden=(32,),
-    )  # fmt: skip
-    trainer = PPO(task, config)
+def make(kind, mode="SAME_STEP", max_episode_steps=-1, **changes):
+    kwargs = {"kind": kind, "max_episode_steps": max_episode_steps}
+    task = Task("probe/Probe-v0", 10**6, 32, env_kwargs=kwargs, autoreset_mode=mode)
+    return PPO(task, dataclasses.replace(PROBE, **changes))
+
+
+def learn(kind, updates, **arguments):
+    trainer = make(kind, **arguments)
     for _ in range(updates):
         trainer.step()
     return trainer
@@ -24,69 +34,189 @@ def learn(updates, gamma=0.5, **env_kwargs):
 
 @torch.no_grad()
 def value(trainer, sign, place=0):
-    return trainer.network(rows(sign, place), None)[1].item()
+    state = trainer.network.initial_state(1)
+    return trainer.network.value(rows(sign, place), state).item()
 
 
 @torch.no_grad()
 def probability(trainer, sign, action):
-    mask = None if trainer.masks is None else torch.tensor([[0, 1]])
-    distribution, _ = trainer.network(rows(sign, 0), mask)
-    return distribution.log_probabilities[0, action].exp().item()
+    network = trainer.network
+    mask = None if trainer.rollout.masks is None else torch.tensor([[0, 1]])
+    outputs, _, _ = network.act(rows(sign, 0), network.initial_state(1), torch.ones(1).bool())
+    return network.head(outputs, mask).log_probabilities[0, action].exp().item()
 
 
-def test_a_constant_reward():
-    trainer = learn(60, kind="constant")
-    assert value(trainer, 1) == pytest.approx(1, abs=0.1)
+#: Every switch that changes what is learned from, and some together.
+SWITCHES = [
+    {"clip_value": 0.5},
+    {"target_kl": 0.05},
+    {"anneal_clip": True, "entropy_coef": 0.01, "entropy_coef_end": 0.0},
+    {"shared": False},
+    {"activation": "relu", "optimizer": "rmsprop", "learning_rate": 1e-3},
+    {"normalize_observations": True},
+    {"mixed_precision": True},
+    {"memory": "gru", "memory_size": 16},
+    {"memory": "lstm", "memory_size": 16},
+    {"memory": "transformer", "memory_size": 16, "memory_window": 4},
+    {"normalize_advantages": False, "epochs": 8},
+]
+
+
+def name(switches):
+    return "-".join(f"{k}={v}" for k, v in switches.items())
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_constant_reward(shared):
+    assert value(learn("constant", 60, shared=shared), 1) == pytest.approx(1, abs=0.1)
 
 
 def test_a_reward_that_the_observation_tells():
-    trainer = learn(60, kind="observed")
+    trainer = learn("observed", 60)
     assert value(trainer, 1) == pytest.approx(1, abs=0.1)
     assert value(trainer, -1) == pytest.approx(-1, abs=0.1)
 
 
 def test_a_reward_that_comes_later():
-    trainer = learn(80, kind="delayed")
+    trainer = learn("delayed", 80)
     assert value(trainer, 1, 0) == pytest.approx(0.5, abs=0.1)
     assert value(trainer, 1, 1) == pytest.approx(1, abs=0.1)
 
 
 def test_a_reward_that_the_action_earns():
-    trainer = learn(60, kind="acted")
+    trainer = learn("acted", 60)
     assert probability(trainer, 1, 1) > 0.9
     assert value(trainer, 1) == pytest.approx(1, abs=0.15)
 
 
-def test_a_reward_that_both_decide():
-    trainer = learn(80, kind="both")
+@pytest.mark.parametrize("switches", [{}, *SWITCHES], ids=name)
+def test_a_reward_that_both_decide(switches):
+    trainer = learn("both", 100, **switches)
     assert probability(trainer, 1, 1) > 0.9
     assert probability(trainer, -1, 0) > 0.9
 
 
-def test_an_episode_cut_off_is_not_an_end():
+@pytest.mark.parametrize("memory", ["none", "gru", "transformer"])
+@pytest.mark.parametrize("mode", MODES)
+def test_an_episode_cut_off_is_not_an_end(mode, memory):
     """Reward 1 for ever, cut after each third step: the value is 1 / (1 − γ) = 2, not 1 to 1.75."""
-    trainer = learn(120, kind="forever", max_episode_steps=3)
+    trainer = learn("forever", 120, mode=mode, max_episode_steps=3, memory=memory, memory_size=16)
     assert value(trainer, 1) == pytest.approx(2, abs=0.15)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_every_autoreset_mode_learns_what_a_later_reward_is_worth(mode):
+    trainer = learn("delayed", 100, mode=mode)
+    assert value(trainer, 1, 0) == pytest.approx(0.5, abs=0.1)
+    assert value(trainer, 1, 1) == pytest.approx(1, abs=0.1)
+
+
+def test_the_step_that_only_resets_is_no_experience():
+    """An episode of two steps and the reset after it: every third step of a lane weighs nothing."""
+    trainer = make("delayed", mode="NEXT_STEP")
+    trainer.step()
+    weights, starts = trainer.rollout.weights, trainer.rollout.starts
+    assert (weights[:, 0] == torch.tensor([1.0, 1, 0] * 5 + [1])).all()
+    assert starts[:16, 0].tolist() == [True, False, False] * 5 + [True]
+    trainer.step()
+    assert (trainer.rollout.weights[:, 0] == torch.tensor(([1.0, 1, 0] * 11)[16:32])).all()
+
+
+def test_rewards_scaled_to_their_deviation():
+    """Rewards of ±1 at the end of each episode have deviation 1: nothing changes but the clip."""
+    trainer = learn("observed", 60, normalize_rewards=True)
+    assert value(trainer, 1) == pytest.approx(1, abs=0.1)
+    trainer = make("forever", normalize_rewards=True)
+    for _ in range(20):
+        trainer.step()
+    # Discounted returns settle at 2, reached from 0 once in a run: their deviation is small.
+    assert trainer.reward_scale.moments.mean.item() == pytest.approx(2, abs=0.05)
+
+
+@pytest.mark.parametrize("memory", ["gru", "lstm", "transformer"])
+def test_a_sign_that_must_be_remembered(memory):
+    trainer = learn(
+        "remembered", 60, gamma=0.9, memory=memory, memory_size=16, epochs=6, learning_rate=1e-2
+    )
+    assert trainer.statistics.means()["return_mean"] > 0.9
+
+
+def test_no_memory_no_sign():
+    trainer = learn("remembered", 60, gamma=0.9)
+    assert trainer.statistics.means()["return_mean"] < 0.9
+
+
+def test_two_choices_at_once():
+    trainer = learn("pair", 60)
+    assert trainer.statistics.means()["return_mean"] > 0.9
+
+
+def test_an_action_that_is_a_number():
+    trainer = learn("reached", 150, learning_rate=1e-2)
+    assert trainer.statistics.means()["return_mean"] > 0.8
+
+
 def test_illegal_actions_are_never_taken():
-    trainer = learn(3, kind="masked")
-    assert (trainer.actions == 1).all()
+    trainer = learn("masked", 3)
+    assert (trainer.rollout.actions == 1).all()
     assert probability(trainer, 1, 0) == 0
 
 
-def test_continuous_actions():
-    """A point maze is entered with a Gaussian policy, and actions are learned from unclipped."""
-    task = Task("spelunk/PointMaze-v0", total_steps=4096, num_envs=8)
+def test_an_update_ends_where_the_policy_has_moved_far():
+    far = make("both", target_kl=1e-9, learning_rate=1e-2)
+    assert far.step()["epochs"] == 1
+    assert make("both").step()["epochs"] == 4
+
+
+@pytest.mark.parametrize("env_id", ["PointMaze", "TSP", "SlidingTile", "KnowledgeSearch"])
+def test_environments_of_all_kinds(env_id):
+    task = Task(f"spelunk/{env_id}-v0", total_steps=4096, num_envs=8)
     trainer = PPO(task, Config(num_steps=16))
     metrics = trainer.step()
     assert all(np.isfinite(v) for v in metrics.values())
-    assert trainer.actions.shape == (16, 8, 2)
+    for deterministic in (False, True):
+        agent = trainer.agent()
+        agent.deterministic = deterministic
+        scores = [evaluate(agent, task.env_id, episodes=4).returns for _ in range(2)]
+        assert (scores[0] == scores[1]).all()
 
 
-def test_resume_is_exact():
-    task = Task("spelunk/DoorKey-v0", total_steps=10**5, num_envs=16, env_kwargs={"size": 5})
-    config = Config(num_steps=16)
+@pytest.mark.parametrize("network", ["mlp", "cnn", "set", "graph"])
+def test_networks_by_name(network):
+    task = Task("spelunk/DoorKey-v0", total_steps=4096, num_envs=8, env_kwargs={"size": 5})
+    trainer = PPO(task, Config(num_steps=8, network=network))
+    before = [p.clone() for p in trainer.network.parameters()]
+    trainer.step()
+    assert all((a != b).any() for a, b in zip(before, trainer.network.parameters(), strict=True))
+
+
+def test_what_cannot_be():
+    with pytest.raises(UnsupportedFaceError, match="game of the agents"):
+        PPO(Task("spelunk/TicTacToe-v0", 1000, 8), Config())
+    with pytest.raises(InvalidArgumentError, match="num_minibatches is 64"):
+        make("both", memory="gru", num_minibatches=64)
+    with pytest.raises(InvalidArgumentError, match="set shared"):
+        make("both", memory="gru", shared=False)
+    with pytest.raises(InvalidArgumentError, match="network must be"):
+        make("both", network="resnet")
+
+
+RESUMED = [
+    {},
+    {"memory": "gru"},
+    {"memory": "transformer", "memory_window": 4},
+    {"normalize_rewards": True, "normalize_observations": True, "optimizer": "rmsprop"},
+]
+
+
+@pytest.mark.parametrize("mode", ["SAME_STEP", "NEXT_STEP"])
+@pytest.mark.parametrize("switches", RESUMED, ids=name)
+def test_resume_is_exact(switches, mode):
+    task = Task(
+        "spelunk/DoorKey-v0", 10**5, 16, env_kwargs={"size": 5, "max_episode_steps": 37},
+        autoreset_mode=mode,
+    )  # fmt: skip
+    config = Config(num_steps=16, **switches)
     straight, split = PPO(task, config), PPO(task, config)
     for _ in range(3):
         straight.step()
