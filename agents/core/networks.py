@@ -1,8 +1,4 @@
-"""Networks over any observation of the suite, chosen from its space by `torso`.
-
-Every network reads raw observation rows: the parts of an observation flattened one after the other,
-in the dtype the environment has them in where that is one.
-"""
+"""Networks over any observation of the suite, chosen from its space by `torso`."""
 
 import math
 from typing import Any, Literal
@@ -13,102 +9,17 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
+from .features import Features as Features
+from .features import InputLayer, parts_of
+from .features import flatten_observations as flatten_observations
+from .features import orthogonal as orthogonal
 
 #: The names of networks; `auto` takes a `cnn` for pictures and an `mlp` for all else.
 NetworkKind = Literal["auto", "mlp", "cnn", "set", "graph"]
 Activation = Literal["tanh", "relu"]
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
-#: Integers of fewer values than this are read as kinds, not as quantities.
-_MOST_KINDS = 32
 #: Sides from which on an array is a picture, whose pixels mean little one by one.
 _PICTURE = 32
-
-
-class Features(nn.Module):
-    """Turns raw observation rows into floats a perceptron can use.
-
-    Small integers stand for kinds of things, whose order means nothing: each becomes a one-hot
-    vector. Other bounded numbers are scaled to [−1, 1]; unbounded ones stay as they are.
-
-    Args:
-        space: the observation space of one environment; see `parts_of`.
-    """
-
-    kinds: Tensor
-    numbers: Tensor
-    offsets: Tensor
-    centre: Tensor
-    scale: Tensor
-
-    def __init__(self, space: spaces.Space[Any]):
-        super().__init__()
-        boxes = list(parts_of(space).values())
-        low = np.concatenate([np.ravel(box.low).astype(np.float64) for box in boxes])
-        high = np.concatenate([np.ravel(box.high).astype(np.float64) for box in boxes])
-        integer = np.concatenate([np.full(box.low.size, box.dtype.kind in "iu") for box in boxes])
-        kinds = integer & (low == 0) & (high > 1) & (high < _MOST_KINDS)
-        sizes = (high[kinds] + 1).astype(np.int64)
-        bounded = np.isfinite(low) & np.isfinite(high) & (high > low)
-        low, high = np.where(bounded, low, -1), np.where(bounded, high, 1)
-        self._keep("kinds", np.flatnonzero(kinds), torch.int64)
-        self._keep("numbers", np.flatnonzero(~kinds), torch.int64)
-        self._keep("offsets", np.cumsum(sizes) - sizes, torch.int64)
-        self._keep("centre", (low + high)[~kinds] / 2, torch.float32)
-        self._keep("scale", 2 / (high - low)[~kinds], torch.float32)
-        self.one_hot_width = int(sizes.sum())
-        self.width = self.one_hot_width + int((~kinds).sum())
-
-    def _keep(self, name: str, values: np.ndarray[Any, Any], dtype: torch.dtype) -> None:
-        self.register_buffer(name, torch.as_tensor(values, dtype=dtype), persistent=False)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """(n, raw width) rows to (n, width) floats."""
-        parts = []
-        if len(self.kinds):
-            one_hot = rows.new_zeros((len(rows), self.one_hot_width), dtype=torch.float32)
-            whole = rows if len(self.kinds) == rows.shape[1] else rows[:, self.kinds]
-            parts.append(one_hot.scatter_(1, whole.long() + self.offsets, 1.0))
-        if len(self.numbers):
-            some = rows if len(self.numbers) == rows.shape[1] else rows[:, self.numbers]
-            parts.append((some.float() - self.centre) * self.scale)
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-
-
-def parts_of(space: spaces.Space[Any]) -> dict[str, spaces.Box]:
-    """The parts of an observation as boxes, in the order of a raw row.
-
-    Args:
-        space: a `Box`, `Discrete`, `MultiDiscrete`, `MultiBinary`, or a `Dict` of such.
-
-    Raises:
-        UnsupportedFaceError: for any other space.
-    """
-    if isinstance(space, spaces.Dict):
-        found: dict[str, spaces.Box] = {}
-        for name, part in space.spaces.items():
-            inner = parts_of(part)
-            found |= {f"{name}.{k}" if k else name: box for k, box in inner.items()}
-        return found
-    if isinstance(space, spaces.Discrete):
-        low = int(space.start)
-        return {"": spaces.Box(low, low + int(space.n) - 1, (1,), np.int64)}
-    if isinstance(space, spaces.MultiDiscrete):
-        start = np.asarray(space.start)
-        return {"": spaces.Box(start, start + space.nvec - 1, dtype=np.int64)}
-    if isinstance(space, spaces.MultiBinary):
-        return {"": spaces.Box(0, 1, space.shape, np.int8)}
-    if isinstance(space, spaces.Box):
-        return {"": space}
-    raise UnsupportedFaceError(f"no network reads observations of {space}")
-
-
-def flatten_observations(observations: Any) -> Tensor:
-    """A batch of observations as one tensor of rows (n, width), without a copy where possible."""
-    if isinstance(observations, dict):
-        parts = [flatten_observations(part).float() for part in observations.values()]
-        return torch.cat(parts, dim=1)
-    rows = torch.as_tensor(observations)
-    return rows.flatten(1) if rows.ndim > 1 else rows.unsqueeze(1)
 
 
 def mlp(
@@ -122,37 +33,23 @@ def mlp(
     return nn.Sequential(*layers)
 
 
-def orthogonal(inputs: int, outputs: int, gain: float) -> nn.Linear:
-    """A linear layer with orthogonal weights of the given gain, and no bias at the start."""
-    layer = nn.Linear(inputs, outputs)
-    nn.init.orthogonal_(layer.weight, gain)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
 class Torso(nn.Module):
     """Raw observation rows (n, raw width) to features (n, width).
 
     Args:
-        encoder: rows to floats (n, width).
-        encoded: its width.
-        hidden: widths of the layers after it.
-        activation: follows each of them.
+        layers: what is done to them, in order.
+        width: of the features.
     """
 
-    def __init__(
-        self, encoder: nn.Module, encoded: int, hidden: tuple[int, ...],
-        activation: type[nn.Module],
-    ):  # fmt: skip
+    def __init__(self, layers: nn.Sequential, width: int):
         super().__init__()
-        self.encoder = encoder
-        self.layers = mlp(encoded, hidden, activation)
+        self.layers = layers
         #: The width of the features.
-        self.width = (encoded, *hidden)[-1]
+        self.width = width
 
     def forward(self, rows: Tensor) -> Tensor:
         """(n, raw width) rows to (n, width) features."""
-        return self.layers(self.encoder(rows))
+        return self.layers(rows)
 
 
 class PictureEncoder(nn.Module):
@@ -165,12 +62,15 @@ class PictureEncoder(nn.Module):
     Args:
         space: a `Box` of three dimensions.
         activation: follows each layer.
+        normalize: see `Features`.
 
     Raises:
         UnsupportedFaceError: for any other space.
     """
 
-    def __init__(self, space: spaces.Space[Any], activation: type[nn.Module]):
+    def __init__(
+        self, space: spaces.Space[Any], activation: type[nn.Module], normalize: bool = False
+    ):
         super().__init__()
         if not isinstance(space, spaces.Box) or len(space.shape) != 3:
             raise UnsupportedFaceError(
@@ -180,7 +80,7 @@ class PictureEncoder(nn.Module):
         height, width, channels = space.shape
         low, high = space.low.reshape(-1, channels), space.high.reshape(-1, channels)
         pixel = spaces.Box(low.min(0), high.max(0), dtype=space.dtype.type)  # pyright: ignore
-        self.features = Features(pixel)
+        self.features = Features(pixel, normalize)
         if _is_picture(space):
             filters = ((32, 8, 4, 0), (64, 4, 2, 0), (64, 3, 1, 0))
         else:
@@ -219,14 +119,16 @@ class EntityEncoder(nn.Module):
         size: width of an entity's vector; heads of attention have 16 each.
         attend: layers of self-attention; 0 for a plain set.
         activation: follows each layer.
+        normalize: see `Features`.
 
     Raises:
         UnsupportedFaceError: there are no entities in the space.
     """
 
     def __init__(
-        self, space: spaces.Space[Any], size: int, attend: int, activation: type[nn.Module]
-    ):
+        self, space: spaces.Space[Any], size: int, attend: int, activation: type[nn.Module],
+        normalize: bool = False,
+    ):  # fmt: skip
         super().__init__()
         parts = parts_of(space)
         lengths = [box.shape[0] for box in parts.values() if len(box.shape) >= 2]
@@ -239,7 +141,7 @@ class EntityEncoder(nn.Module):
         self.sizes = [int(np.prod(box.shape)) for box in parts.values()]
         self.of_entity = [box.shape[:1] == (self.entities,) for box in parts.values()]
         self.features = nn.ModuleList(
-            Features(_row(box) if mine else box)
+            Features(_row(box) if mine else box, normalize)
             for box, mine in zip(parts.values(), self.of_entity, strict=True)
         )
         widths = [int(f.width) for f in self.features]  # pyright: ignore[reportArgumentType]
@@ -290,6 +192,7 @@ def torso(
     kind: NetworkKind = "auto",
     hidden: tuple[int, ...] = (64, 64),
     activation: Activation = "tanh",
+    normalize: bool = False,
 ) -> Torso:
     """The network that suits an observation space.
 
@@ -299,6 +202,7 @@ def torso(
             pixels a side, an `mlp` for all else.
         hidden: widths of the layers after the encoder. An entity's vector has the first width.
         activation: `"tanh"` or `"relu"`.
+        normalize: whether numbers are normalised by their running moments; see `Features`.
 
     Raises:
         InvalidArgumentError: for another kind or activation, or no hidden layers.
@@ -315,13 +219,16 @@ def torso(
     act = _ACTIVATIONS[activation]
     if kind == "auto":
         kind = "cnn" if _is_picture(space) else "mlp"
+    if kind == "mlp":
+        first = InputLayer(Features(space, normalize), hidden[0])
+        layers = nn.Sequential(first, act(), *mlp(hidden[0], hidden[1:], act))
+        return Torso(layers, hidden[-1])
     if kind == "cnn":
-        encoder = PictureEncoder(space, act)
-    elif kind == "mlp":
-        encoder = Features(space)
+        encoder = PictureEncoder(space, act, normalize)
     else:
-        encoder = EntityEncoder(space, hidden[0], 2 if kind == "graph" else 0, act)
-    return Torso(encoder, encoder.width, hidden, act)
+        attend = 2 if kind == "graph" else 0
+        encoder = EntityEncoder(space, hidden[0], attend, act, normalize)
+    return Torso(nn.Sequential(encoder, *mlp(encoder.width, hidden, act)), hidden[-1])
 
 
 def _is_picture(space: spaces.Space[Any]) -> bool:

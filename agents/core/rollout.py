@@ -12,7 +12,7 @@ from torch import Tensor
 from ...envs.kernel.errors import UnsupportedFaceError
 from ...envs.registry import ENTRIES
 from .distributed import World
-from .networks import flatten_observations
+from .features import flatten_observations
 from .trainer import Task
 
 

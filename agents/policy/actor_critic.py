@@ -10,8 +10,7 @@ from ...envs.kernel.errors import InvalidArgumentError
 from ..core import memory, networks
 from ..core.agent import Agent
 from ..core.distributions import ActionHead
-from ..core.networks import flatten_observations, orthogonal
-from ..core.normalization import RunningMoments
+from ..core.features import flatten_observations, orthogonal
 
 
 class ActorCritic(nn.Module):
@@ -51,11 +50,10 @@ class ActorCritic(nn.Module):
         super().__init__()
         if memory_kind != "none" and not shared:
             raise InvalidArgumentError("with a memory, policy and values share it: set shared")
-        make = (observation_space, network, hidden, activation)
+        make = (observation_space, network, hidden, activation, normalize)
         self.shared = shared
         self.torso = networks.torso(*make)
         self.value_torso = self.torso if shared else networks.torso(*make)
-        self.moments = RunningMoments(self.torso.encoder.width) if normalize else None  # pyright: ignore
         self.memory = memory.memory(memory_kind, self.torso.width, memory_size, memory_window)
         width = self.memory.width if self.memory else self.torso.width
         self.head = ActionHead(action_space)
@@ -67,16 +65,10 @@ class ActorCritic(nn.Module):
         device = self.critic.weight.device
         return None if self.memory is None else self.memory.initial(lanes, device)
 
-    def encode(self, rows: Tensor) -> Tensor:
-        """What the torsos' layers read, (n, …), of raw observation rows (n, width)."""
-        encoded = self.torso.encoder(rows)
-        return encoded if self.moments is None else self.moments(encoded)
-
     def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs of the policy (n, k) and values (n,) of raw observation rows (n, width)."""
-        encoded = self.encode(rows)
-        features = self.torso.layers(encoded)
-        of_values = features if self.shared else self._value_features(rows, encoded)
+        features = self.torso(rows)
+        of_values = features if self.shared else self.value_torso(rows)
         return self.policy(features), self.critic(of_values).squeeze(-1)
 
     def unroll(self, rows: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -91,7 +83,7 @@ class ActorCritic(nn.Module):
             Outputs (time, n, k), values (time, n), and the state after the last.
         """
         assert self.memory is not None
-        features = self.torso.layers(self.encode(rows.flatten(0, 1)))
+        features = self.torso(rows.flatten(0, 1))
         seen, state = self.memory(features.unflatten(0, rows.shape[:2]), state, starts)
         return self.policy(seen), self.critic(seen).squeeze(-1), state
 
@@ -114,20 +106,14 @@ class ActorCritic(nn.Module):
             return outputs[0], values[0], state
         if self.shared:
             return *self(rows), None
-        return self.policy(self.torso.layers(self.encode(rows))), None, None
+        return self.policy(self.torso(rows)), None, None
 
     def value(self, rows: Tensor, state: Tensor | None) -> Tensor:
         """Values (n,) of raw rows (n, width), seen after what the memory's state tells of."""
         if state is not None:
             starts = torch.zeros((1, len(rows)), dtype=torch.bool, device=rows.device)
             return self.unroll(rows[None], state, starts)[1][0]
-        return self.critic(self._value_features(rows, self.encode(rows))).squeeze(-1)
-
-    def _value_features(self, rows: Tensor, encoded: Tensor) -> Tensor:
-        if not self.shared and any(True for _ in self.value_torso.encoder.parameters()):
-            encoded = self.value_torso.encoder(rows)
-            encoded = encoded if self.moments is None else self.moments(encoded)
-        return self.value_torso.layers(encoded)
+        return self.critic(self.value_torso(rows)).squeeze(-1)
 
 
 class PolicyAgent(Agent):

@@ -15,6 +15,7 @@ from torch import Tensor
 from ...envs.kernel.errors import InvalidArgumentError
 from ..core.checkpoint import pack_records, unpack_records
 from ..core.distributed import join_world
+from ..core.features import update_moments
 from ..core.memory import MemoryKind
 from ..core.networks import Activation, NetworkKind
 from ..core.normalization import ReturnScale
@@ -162,9 +163,7 @@ class PPO(Trainer):
             rewards, rollout.values, rollout.ended, config.gamma, config.lam
         )
         metrics = self._learn(advantages)
-        if self.network.moments is not None:
-            rows = rollout.rows[:-1].flatten(0, 1)
-            self.network.moments.update(self.network.torso.encoder(rows), self.world)
+        update_moments(self.network, rollout.rows[:-1].flatten(0, 1), self.world)
         self.env_steps += config.num_steps * self.task.num_envs
         return {**self.statistics.means(self.world), **metrics}
 
