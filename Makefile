@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 
 demo: $(INSTALLED)  ## train PPO on DoorKey, evaluate it and film it, in runs/demo
 	rm -rf runs/demo
-	$(BIN)/spelunk train ppo spelunk/DoorKey-v0 --total-steps 4000000 --out runs/demo --gif
+	$(BIN)/spelunk train ppo spelunk/DoorKey-v0 --total-steps 4000000 --out runs/demo
 
 test: $(INSTALLED)  ## the whole test suite
 	$(BIN)/python -m pytest

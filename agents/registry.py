@@ -40,6 +40,15 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("random", "core.agent:RandomAgent", "scripted", "legal actions, drawn uniformly"),
     Entry("ppo", "policy.ppo:PPO", "trained", "proximal policy optimisation"),
     Entry("dqn", "value.dqn:DQN", "trained", "deep Q-network, double and with action masks"),
+    Entry("q_learning", "value.tabular:QLearning", "trained", "Q-learning with a table of states"),
+    Entry(
+        "bc",
+        "policy.behaviour_cloning:BehaviourCloning",
+        "trained",
+        "behaviour cloning of another agent",
+    ),
+    Entry("sac", "policy.sb3:SAC", "trained", "soft actor-critic (Stable-Baselines3)"),
+    Entry("td3", "policy.sb3:TD3", "trained", "twin delayed DDPG (Stable-Baselines3)"),
     Entry("ucb1", "bandit.ucb1:UCB1", "scripted", "upper confidence bounds (Auer et al. 2002)"),
     Entry(
         "thompson",

@@ -20,10 +20,12 @@ from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
 from ...envs.reference import reference
 from .. import registry
 from .overrides import read_dataclass, read_env_arguments
+from .sweep import SweepOptions, plan, ranking_table, sweep
 
 Positional = tyro.conf.Positional
 Json = Annotated[bool, tyro.conf.arg(name="json", help="Print one JSON value on the last line.")]
 Device = Literal["cpu", "cuda", "auto"]
+Sweep = Annotated[SweepOptions, tyro.conf.OmitArgPrefixes, tyro.conf.arg(name="sweep")]
 
 
 class Commands:
@@ -135,7 +137,8 @@ class Commands:
         device: Device = "auto",
         out: Path | None = None,
         resume: Path | None = None,
-        gif: bool = False,
+        video: bool = True,
+        wandb: str | None = None,
         as_json: Json = False,
     ) -> None:
         """Train an agent into a run folder: log, checkpoint, learning curve and summary.
@@ -149,31 +152,27 @@ class Commands:
             device: Where networks are trained; `auto` takes a GPU where there is one.
             out: The run folder; runs/AGENT-ENVIRONMENT-sSEED where not given.
             resume: A run folder to go on with; all else is read from it.
-            gif: Also record the trained agent, as agent.gif.
+            video: Record three episodes of the trained agent, as agent.gif.
+            wandb: A project on Weights & Biases to log to as well.
         """
-        from ..core.run import RunConfig, load_agent, train
+        from ..core.run import RunConfig, train
         from ..core.trainer import Task
 
         if resume is not None:
             run, out = RunConfig.read(resume), resume
         else:
-            row = registry.entry(agent)
-            if row.kind != "trained":
-                raise InvalidArgumentError(f"{agent} is a {row.kind} agent: nothing to train")
+            row = self._trained(agent)
             env_row, kwargs = self._environment(env_id)
             lanes = num_envs or row.load().default_num_envs
             task = Task(env_id, total_steps, lanes, kwargs, seed, _device(device))
             config = read_dataclass(row.config_class(), self._agent_arguments, "agent")
             run = RunConfig(agent, task, dataclasses.asdict(config))
             out = out or Path("runs") / f"{agent}-{env_row.name}-s{seed}"
-        summary = train(run, out, resume=resume is not None)
-        if gif and not summary.get("interrupted"):
-            from ..core.recording import record
-
-            record(
-                load_agent(out)[0], run.task.env_id, out / "agent.gif", seed=2**41,
-                **run.task.env_kwargs,
-            )  # fmt: skip
+        summary = train(run, out, resume=resume is not None, wandb=wandb)
+        if not summary:  # Another process of torchrun's tells of the run.
+            return
+        if video and not summary.get("interrupted"):
+            self._record(out)
         self._figures(summary)
         if summary.get("interrupted"):
             self._console.print(f"interrupted; go on with: spelunk train --resume {out}")
@@ -182,6 +181,51 @@ class Commands:
         self._json(as_json, summary)
         if summary.get("interrupted"):
             sys.exit(130)
+
+    def sweep(
+        self,
+        agent: Positional[str],
+        env_id: Positional[str],
+        options: Sweep,
+        as_json: Json = False,
+    ) -> None:
+        """Train every combination of the values listed after each --agent.NAME, by Ray.
+
+        A word is one value; that of a tuple is written 64,64. Started again, a sweep goes on with
+        the trials that are not finished.
+
+        Args:
+            agent: The agent's name, as `spelunk list` shows it.
+            env_id: The environment's id.
+        """
+        row, (_, kwargs) = self._trained(agent), self._environment(env_id)
+        trials = plan(row, env_id, kwargs, self._agent_arguments, options)
+        found = sweep(trials, options)
+        self._table(*ranking_table(found))
+        self._console.print(f"written to {trials[0].folder.parent}/")
+        self._json(as_json, found)
+        if any(trial["error"] for trial in found["trials"]):
+            sys.exit(1)
+
+    def report(
+        self,
+        runs: Positional[tuple[Path, ...]],
+        out: Path = Path("report.html"),
+        as_json: Json = False,
+    ) -> None:
+        """Compare runs on one page: curves, scores, profiles, hyperparameters, episodes.
+
+        Args:
+            runs: Run folders, or folders with run folders in them.
+            out: The page, in HTML.
+        """
+        from ..core.report import write_report
+        from .report import group_table
+
+        figures = write_report(runs, out)
+        self._table(*group_table(figures))
+        self._console.print(f"written to {out}")
+        self._json(as_json, figures)
 
     def eval(
         self,
@@ -286,6 +330,13 @@ class Commands:
         row.require(face)
         return row, read_env_arguments(row.load(), self._env_arguments)
 
+    def _trained(self, name: str) -> registry.Entry:
+        """The row of an agent that learns."""
+        row = registry.entry(name)
+        if row.kind != "trained":
+            raise InvalidArgumentError(f"{name} is a {row.kind} agent: nothing to train")
+        return row
+
     def _agent(self, name: str) -> tuple[Any, Any]:
         """An agent from its name or its run folder; the run is None for a name."""
         from ..core.run import RunError, load_agent
@@ -299,6 +350,18 @@ class Commands:
             known = ", ".join(row.name for row in registry.ENTRIES)
             raise RunError(f"{name!r} is neither a run folder nor one of the agents {known}")
         return load_agent(Path(name))
+
+    def _record(self, folder: Path) -> None:
+        """Film the agent of a run, where its environment can be drawn."""
+        from ..core.recording import record
+        from ..core.run import load_agent
+
+        agent, run = load_agent(folder)
+        path, kwargs = folder / "agent.gif", run.task.env_kwargs
+        try:
+            record(agent, run.task.env_id, path, seed=2**41, **kwargs)
+        except UnsupportedFaceError as error:
+            self._console.print(f"no agent.gif: {error}")
 
     def _table(self, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         table = Table(*head, box=None, pad_edge=False)

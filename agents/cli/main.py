@@ -26,6 +26,8 @@ def main(argv: list[str] | None = None) -> None:
                 "info": commands.info,
                 "play": commands.play,
                 "train": commands.train,
+                "sweep": commands.sweep,
+                "report": commands.report,
                 "eval": commands.eval,
                 "solve": commands.solve,
                 "bench": commands.bench,
@@ -37,5 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     except (SpelunkError, gymnasium.error.Error) as error:
         print(f"spelunk: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)

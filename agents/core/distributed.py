@@ -5,6 +5,7 @@ over the processes give what one process with all lanes would have computed. Glo
 between CPUs, NCCL between GPUs.
 """
 
+import gc
 import os
 from dataclasses import dataclass
 
@@ -55,7 +56,7 @@ class World:
 
     def agree(self, wish: bool) -> bool:
         """Whether any of the processes wishes something."""
-        return bool(self.sum(torch.tensor([int(wish)])).item())
+        return wish if self.size == 1 else bool(self.sum(torch.tensor([int(wish)])).item())
 
 
 def join_world(device: str) -> World:
@@ -63,6 +64,8 @@ def join_world(device: str) -> World:
     if "RANK" not in os.environ or not distributed.is_available():
         return World()
     if not distributed.is_initialized():
+        if device != "cpu":
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         distributed.init_process_group("cpu:gloo,cuda:nccl" if device != "cpu" else "gloo")
     return World(distributed.get_rank(), distributed.get_world_size())
 
@@ -70,4 +73,6 @@ def join_world(device: str) -> World:
 def leave_world() -> None:
     """End what `join_world` began."""
     if distributed.is_available() and distributed.is_initialized():
+        distributed.barrier()  # A process that ends while others speak to it takes them along.
         distributed.destroy_process_group()
+        gc.collect()  # What is left of it at the interpreter's end would abort the process.

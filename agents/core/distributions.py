@@ -184,7 +184,10 @@ class ActionHead(nn.Module):
 
     def noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """The noise that `shape` actions are sampled from, (*shape, inputs) on its device."""
-        noise = torch.empty((*shape, self.inputs), device=generator.device)
+        return self.renew(torch.empty((*shape, self.inputs), device=generator.device), generator)
+
+    def renew(self, noise: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw noise anew, in place."""
         if self.log_std is not None:
             return noise.normal_(generator=generator)
         return noise.exponential_(generator=generator).log_().neg_()

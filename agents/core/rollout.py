@@ -58,7 +58,6 @@ class Rollout:
         env: the batch; `reset` has been called and returned `seen`.
         network: an `ActorCritic`.
         num_steps: the length of a stretch.
-        gamma: the discount.
         seen: observations and infos of the reset.
         device: of the network.
 
@@ -74,11 +73,8 @@ class Rollout:
         first_state: (lanes, size), the memory's state before the stretch; None without memory.
     """
 
-    def __init__(
-        self, env: Any, network: Any, num_steps: int, gamma: float, seen: tuple[Any, Any],
-        device: str,
-    ):  # fmt: skip
-        self.env, self.network, self.gamma, self.device = env, network, gamma, torch.device(device)
+    def __init__(self, env: Any, network: Any, num_steps: int, seen: tuple[Any, Any], device: str):
+        self.env, self.network, self.device = env, network, torch.device(device)
         n, time = env.num_envs, num_steps
         self._num_steps = time
         self._mode = env.metadata["autoreset_mode"]
@@ -114,7 +110,8 @@ class Rollout:
             self.weights = torch.ones((time, n), device=self.device)
         #: Whether the next step of a lane only starts its next episode.
         self.pending = torch.zeros(n, dtype=torch.bool, device=self.device)
-        self.state = self.first_state = network.initial_state(n)
+        #: The memory's state now, and before the stretch.
+        self.state, self.first_state = (network.initial_state(n) for _ in range(2))
         self.look(*seen)
 
     def look(self, observations: Any, infos: dict[str, Any]) -> None:
@@ -134,21 +131,25 @@ class Rollout:
         """
         for array in (self.rows, self._host_rows, self.starts, *self._optional(self.masks)):
             array[0].copy_(array[-1])
-        self.first_state = self.state
+        if self.first_state is not None:
+            self.first_state.copy_(self.state)
         self.beyond.zero_()
         self._finals: list[_Finals] = []
+        state = self.first_state
         for t in range(self._num_steps):
-            outputs, values, self.state = self.network.act(self.rows[t], self.state, self.starts[t])
+            outputs, values, state = self.network.act(self.rows[t], state, self.starts[t])
             self.outputs[t] = outputs
             if values is not None:
                 self.values[t] = values
             mask = None if self.masks is None else self.masks[t]
             self.actions[t] = self.network.head(outputs, mask).sample(noise[t])
-            self._step(t)
+            self._step(t, state)
+        if self.state is not None:
+            self.state.copy_(state)
         self._evaluate()
 
-    def _step(self, t: int) -> None:
-        """Step the environment into the arrays."""
+    def _step(self, t: int, state: Tensor | None) -> None:
+        """Step the environment into the arrays; `state` is the memory's, after the observation."""
         if self.weights is not None:
             self.weights[t] = (~self.pending).float()
         terminated, truncated = self._terminated[t], self._truncated[t]
@@ -163,7 +164,7 @@ class Rollout:
             actions if self._env_on_gpu else actions.cpu().numpy()
         )
         if self._mode is AutoresetMode.DISABLED:
-            observations, infos = self._reset(t, observations, infos)
+            observations, infos = self._reset(t, state, observations, infos)
         if self._written is None:
             self._host_rows[t + 1] = flatten_observations(observations)
         if self._apart:
@@ -177,27 +178,27 @@ class Rollout:
             return
         self.starts[t + 1] = ended
         if self._mode is AutoresetMode.SAME_STEP and "final_obs" in infos:
-            self._note_finals(t, infos["final_obs"])
+            self._note_finals(t, state, infos["final_obs"])
 
-    def _reset(self, t: int, observations: Any, infos: dict[str, Any]) -> tuple[Any, Any]:
+    def _reset(self, t: int, state: Any, observations: Any, infos: Any) -> tuple[Any, Any]:
         """Start anew the lanes whose episodes have ended, where the environment does not."""
         ended = self._terminated[t] | self._truncated[t]
         if not ended.any():
             return observations, infos
         if isinstance(observations, dict):
             observations = {k: v.copy() for k, v in observations.items()}
-        self._note_finals(t, observations)
+        self._note_finals(t, state, observations)
         return self.env.reset(options={"reset_mask": ended if self._env_on_gpu else ended.numpy()})
 
-    def _note_finals(self, t: int, final: Any) -> None:
+    def _note_finals(self, t: int, state: Any, final: Any) -> None:
         """Keep the final observations of the episodes that were cut off; see `beyond`."""
         cut = self._truncated[t] & ~self._terminated[t]
         if self._env_on_gpu:  # Which lanes they are only the device knows: all are evaluated.
-            values = self.network.value(flatten_observations(final), self.state)
+            values = self.network.value(flatten_observations(final), state)
             self.beyond[t] = torch.where(cut, values, 0.0)
         elif cut.any():
             lanes = cut.nonzero().squeeze(1)
-            state = None if self.state is None else self.state[lanes.to(self.device)]
+            state = None if state is None else state[lanes.to(self.device)]
             self._finals.append(_Finals(t, lanes, flatten_observations(final)[lanes], state))
 
     def _evaluate(self) -> None:

@@ -18,7 +18,9 @@ from .. import registry
 from .agent import Agent
 from .checkpoint import read_checkpoint
 from .curve import draw_curve
+from .distributed import leave_world
 from .evaluation import evaluate
+from .extras import require
 from .log import Log, progress_bar
 from .trainer import Task, Trainer
 
@@ -80,6 +82,7 @@ def train(
     resume: bool = False,
     progress: bool = True,
     evaluation_episodes: int = 256,
+    wandb: str | None = None,
 ) -> dict[str, Any]:
     """Train an agent into a run folder, and evaluate it.
 
@@ -92,26 +95,37 @@ def train(
         resume: go on from the folder's checkpoint.
         progress: whether to show a progress bar.
         evaluation_episodes: episodes of the final evaluation.
+        wandb: the project on Weights & Biases to log to as well; None for none. See `Log`.
 
     Returns:
-        The summary, or where the training was interrupted `{"interrupted": True, …}`.
+        The summary; where the training was interrupted `{"interrupted": True, …}`; nothing in a
+        process that `torchrun` started, other than the first.
 
     Raises:
         RunError: the folder holds a run already, or none to resume.
         CheckpointError: the checkpoint to resume from is damaged.
     """
     begin = time.perf_counter()  # Compiling belongs to the time that training takes.
+    if wandb:
+        require("wandb", "wandb")
     trainer = run.trainer()
+    if trainer.world.rank:
+        _follow(trainer, run.task.total_steps, folder if resume else None)
+        return {}
     if not resume:
         _claim(folder)
         run.write(folder)
-    log = Log(folder, trainer, resume, begin)
+    project = {"project": wandb, "config": dataclasses.asdict(run)} if wandb else None
+    log = Log(folder, trainer, resume, begin, project)
     name = f"{run.agent} on {env_entry(run.task.env_id).name}"
     bar = progress_bar(name, run.task.total_steps, trainer.env_steps, progress)
     with _interruptible() as interrupted, bar as show, log:
-        while trainer.env_steps < run.task.total_steps and not interrupted():
+        while _goes_on(trainer, run.task.total_steps, interrupted()):
             log.write(trainer.step())
             show(log.latest)
+            if trainer.world.agree(log.due):
+                log.save()
+    leave_world()
     seconds = log.seconds
     figures: dict[str, Any] = {
         "agent": run.agent,
@@ -154,6 +168,25 @@ def versions() -> dict[str, str]:
     found = {name: importlib.metadata.version(name) for name in packages}
     return {"spelunk": importlib.metadata.version("spelunk"), **found,
             "python": platform.python_version()}  # fmt: skip
+
+
+def _follow(trainer: Trainer, total_steps: int, resumed: Path | None) -> None:
+    """Train together with the process that keeps the log, and take part in its checkpoints."""
+    if resumed is not None:
+        arrays, meta = read_checkpoint(resumed / "checkpoint.safetensors")
+        trainer.load_state(arrays, meta["trainer"])
+    with _interruptible() as interrupted:
+        while _goes_on(trainer, total_steps, interrupted()):
+            trainer.step()
+            if trainer.world.agree(False):
+                trainer.state()
+    trainer.state()
+    leave_world()
+
+
+def _goes_on(trainer: Trainer, total_steps: int, interrupted: bool) -> bool:
+    """Whether there is something left to do, and no process has been interrupted."""
+    return trainer.env_steps < total_steps and not trainer.world.agree(interrupted)
 
 
 def _claim(folder: Path) -> None:

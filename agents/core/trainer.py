@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from .agent import Agent
+from .distributed import World
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -35,6 +36,20 @@ class Task:
     autoreset_mode: str = "SAME_STEP"
 
 
+class Addition(NamedTuple):
+    """What a trainer has added to its replay since a position; see `Trainer.added`.
+
+    Attributes:
+        arrays: what was added and is still held, with time as the first axis.
+        position: where the replay stands now, a number that grows.
+        oldest: the position of the oldest that is still held.
+    """
+
+    arrays: Arrays
+    position: int
+    oldest: int
+
+
 class Trainer(ABC):
     """A learning algorithm, advanced one update at a time.
 
@@ -45,8 +60,11 @@ class Trainer(ABC):
     #: The number of environments that suits the algorithm.
     default_num_envs: ClassVar[int] = 64
 
-    #: Environment steps taken so far.
+    #: Environment steps taken so far, by all processes.
     env_steps: int = 0
+
+    #: The processes that train together.
+    world: World = World()
 
     def __init__(self, task: Task, config: Any) -> None:
         self.task = task
@@ -69,7 +87,21 @@ class Trainer(ABC):
 
     @abstractmethod
     def load_state(self, arrays: Arrays, meta: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Go on from what `state` returned.
+
+        Of a trainer with a replay, `arrays` also holds what `added` returned, one addition after
+        the other, under `replay.…`; without it the agent is as learned, but cannot learn on.
+        """
+
+    def added(self, since: int) -> Addition:
+        """What the replay has got since a position; `state` leaves it out.
+
+        So a checkpoint of a large replay costs no more than what is new. Most trainers have none.
+
+        Args:
+            since: the position up to which additions are kept already, at first 0.
+        """
+        return Addition({}, since, since)
 
     @abstractmethod
     def agent(self) -> Agent:

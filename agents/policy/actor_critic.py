@@ -53,7 +53,7 @@ class ActorCritic(nn.Module):
         make = (observation_space, network, hidden, activation, normalize)
         self.shared = shared
         self.torso = networks.torso(*make)
-        self.value_torso = self.torso if shared else networks.torso(*make)
+        self.value_torso = None if shared else networks.torso(*make)
         self.memory = memory.memory(memory_kind, self.torso.width, memory_size, memory_window)
         width = self.memory.width if self.memory else self.torso.width
         self.head = ActionHead(action_space)
@@ -68,7 +68,7 @@ class ActorCritic(nn.Module):
     def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs of the policy (n, k) and values (n,) of raw observation rows (n, width)."""
         features = self.torso(rows)
-        of_values = features if self.shared else self.value_torso(rows)
+        of_values = features if self.value_torso is None else self.value_torso(rows)
         return self.policy(features), self.critic(of_values).squeeze(-1)
 
     def unroll(self, rows: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -113,7 +113,7 @@ class ActorCritic(nn.Module):
         if state is not None:
             starts = torch.zeros((1, len(rows)), dtype=torch.bool, device=rows.device)
             return self.unroll(rows[None], state, starts)[1][0]
-        return self.critic(self.value_torso(rows)).squeeze(-1)
+        return self.critic((self.value_torso or self.torso)(rows)).squeeze(-1)
 
 
 class PolicyAgent(Agent):

@@ -16,6 +16,7 @@ from ...envs.kernel.errors import InvalidArgumentError
 from ..core.checkpoint import pack_records, unpack_records
 from ..core.distributed import join_world
 from ..core.features import update_moments
+from ..core.graphs import Captured
 from ..core.memory import MemoryKind
 from ..core.networks import Activation, NetworkKind
 from ..core.normalization import ReturnScale
@@ -93,7 +94,12 @@ class Config:
 
 
 class PPO(Trainer):
-    """PPO over a batch of environments; see the module."""
+    """PPO over a batch of environments; see the module.
+
+    Raises:
+        InvalidArgumentError: for hyperparameters that do not fit together.
+        UnsupportedFaceError: no policy reads or acts in the environment's spaces.
+    """
 
     default_num_envs = 256
 
@@ -102,59 +108,80 @@ class PPO(Trainer):
         self.config: Config = config
         self.world = join_world(task.device)
         self._lanes = self.world.share(task.num_envs)
-        self._check(config)
+        #: What minibatches are made of: transitions, or with a memory whole lanes.
+        self._parts = task.num_envs * (1 if config.memory != "none" else config.num_steps)
+        self._check()
         self.env = make_batch(task, self.world)
         torch.manual_seed(task.seed)
         self.generator = torch.Generator(task.device).manual_seed(task.seed)
-        self.network = ActorCritic(
-            self.env.single_observation_space,
-            self.env.single_action_space,
-            network=config.network,
-            hidden=config.hidden,
-            activation=config.activation,
-            shared=config.shared,
-            memory_kind=config.memory,
-            memory_size=config.memory_size,
-            memory_window=config.memory_window,
-            normalize=config.normalize_observations,
-        ).to(task.device)
-        if config.compile:
-            self.network.compile()
+        self.network = make_network(self.env, config).to(task.device)
         self.optimizer = FlatOptimizer(
             self.network, config.optimizer, config.learning_rate, config.max_grad_norm, 1e-5,
             self.world,
         )  # fmt: skip
         seen = self.env.reset(seed=task.seed * 2**20 + self._lanes.start)
-        self.rollout = Rollout(
-            self.env, self.network, config.num_steps, config.gamma, seen, task.device
-        )
+        self.rollout = Rollout(self.env, self.network, config.num_steps, seen, task.device)
         self.reward_scale = None
         if config.normalize_rewards:
             self.reward_scale = ReturnScale(self.env.num_envs, config.gamma).to(task.device)
         self.statistics = EpisodeStatistics(self.env.num_envs)
+        self._prepare()
 
-    def _check(self, config: Config) -> None:
+    def _check(self) -> None:
+        config = self.config
         for name in ("num_steps", "epochs", "num_minibatches"):
             if getattr(config, name) < 1:
                 raise InvalidArgumentError(f"{name} must be at least 1; got {config!r}")
-        parts = self.task.num_envs * (1 if config.memory != "none" else config.num_steps)
-        if config.num_minibatches > parts:
+        if config.num_minibatches > self._parts:
             raise InvalidArgumentError(
-                f"num_minibatches is {config.num_minibatches}, but there are only {parts} "
+                f"num_minibatches is {config.num_minibatches}, but there are only {self._parts} "
                 f"{'environments' if config.memory != 'none' else 'transitions'} to share out"
             )
 
-    @property
-    def _progress(self) -> float:
-        return self.env_steps / self.task.total_steps
+    def _prepare(self) -> None:
+        """What the loop reads and writes in place, so that a GPU can repeat it as a graph."""
+        config, device = self.config, self.generator.device
+        shape = (config.num_steps, self.task.num_envs)
+        self._noise = self.network.head.noise(shape, self.generator)
+        self._clip = torch.zeros((), device=device)
+        self._loss_weights = torch.zeros(3, device=device)
+        self._index, self._size = torch.empty(0, dtype=torch.int64, device=device), 0
+        self._gather: Any = self._gather_stretch
+        self._update: Any = self._update_once
+        if self.task.autoreset_mode != "DISABLED":
+            self._gather = Captured(self._gather, device)
+        if self.world.size == 1 and self._parts % config.num_minibatches == 0:
+            # The arrays of experience are the same from the second stretch on.
+            self._update = Captured(
+                self._update, device, 2 * config.epochs * config.num_minibatches
+            )
 
     def step(self) -> dict[str, float]:
-        config, rollout = self.config, self.rollout
-        if config.anneal_learning_rate:
-            self.optimizer.set_learning_rate(linear(config.learning_rate, 0, self._progress))
-        with self._precision():
-            rollout.collect(self._noise())
+        self._follow_schedules()
+        self.network.head.renew(self._noise, self.generator)
+        self._experience = self._gather()
         self.statistics.look(self.env)
+        metrics = self._learn()
+        update_moments(self.network, self.rollout.rows[:-1].flatten(0, 1), self.world)
+        self.env_steps += self.config.num_steps * self.task.num_envs
+        return {**self.statistics.means(self.world), **metrics}
+
+    def _follow_schedules(self) -> None:
+        """Set what changes over the training."""
+        config, progress = self.config, self.env_steps / self.task.total_steps
+        if config.anneal_learning_rate:
+            self.optimizer.set_learning_rate(linear(config.learning_rate, 0, progress))
+        self._clip.fill_(linear(config.clip, 0, progress) if config.anneal_clip else config.clip)
+        end = config.entropy_coef if config.entropy_coef_end is None else config.entropy_coef_end
+        entropy_coef = linear(config.entropy_coef, end, progress)
+        self._loss_weights.copy_(torch.tensor([1.0, config.value_coef, -entropy_coef]))
+
+    def _gather_stretch(self) -> dict[str, Tensor]:
+        """A stretch of experience of our lanes, with advantages, by name."""
+        config, rollout = self.config, self.rollout
+        with self._precision():
+            # All processes draw the same noise for all lanes, and each takes its part.
+            rollout.collect(self._noise[:, self._lanes])
         rewards = rollout.rewards
         if self.reward_scale is not None:
             rewards = self.reward_scale(rewards, rollout.ended, self.world)
@@ -162,23 +189,6 @@ class PPO(Trainer):
         advantages = generalized_advantages(
             rewards, rollout.values, rollout.ended, config.gamma, config.lam
         )
-        metrics = self._learn(advantages)
-        update_moments(self.network, rollout.rows[:-1].flatten(0, 1), self.world)
-        self.env_steps += config.num_steps * self.task.num_envs
-        return {**self.statistics.means(self.world), **metrics}
-
-    def _noise(self) -> Tensor:
-        """What the actions of a rollout are sampled from: of all lanes, and from it our share."""
-        shape = (self.config.num_steps, self.task.num_envs)
-        return self.network.head.noise(shape, self.generator)[:, self._lanes]
-
-    def _precision(self) -> Any:
-        device = torch.device(self.task.device).type
-        return torch.autocast(device, torch.bfloat16, enabled=self.config.mixed_precision)
-
-    def _learn(self, advantages: Tensor) -> dict[str, float]:
-        """All passes over the experience; their mean metrics."""
-        config, rollout = self.config, self.rollout
         experience = {
             "rows": rollout.rows[:-1],
             "actions": rollout.actions,
@@ -191,13 +201,29 @@ class PPO(Trainer):
         if rollout.weights is not None:
             experience["weights"] = rollout.weights
         if self.network.memory is not None:
-            experience["starts"] = rollout.starts[:-1]
-        else:
-            experience = {name: part.flatten(0, 1) for name, part in experience.items()}
+            return {**experience, "starts": rollout.starts[:-1]}
+        return {name: part.flatten(0, 1) for name, part in experience.items()}
+
+    def _precision(self) -> Any:
+        device = self.generator.device.type
+        enabled = self.config.mixed_precision
+        # A cache of cast parameters would outlive a captured graph.
+        return torch.autocast(device, torch.bfloat16, enabled, cache_enabled=device == "cpu")
+
+    def _learn(self) -> dict[str, float]:
+        """All passes over the experience; their mean metrics."""
+        config = self.config
         means = []
         for _ in range(config.epochs):
-            seen = [self._update(experience, *part) for part in self._minibatches()]
-            means.append(self.world.sum(torch.stack(seen).mean(0)))
+            total = torch.zeros(len(METRICS), device=self.generator.device)
+            for index, size in self._minibatches():
+                self._size = size
+                if index.shape == self._index.shape:
+                    self._index.copy_(index)
+                else:
+                    self._index = index
+                total += self._update()
+            means.append(self.world.sum(total / config.num_minibatches))
             if config.target_kl is not None and means[-1][3].item() > 1.5 * config.target_kl:
                 break
         figures = torch.stack(means).mean(0).tolist()
@@ -205,39 +231,40 @@ class PPO(Trainer):
 
     def _minibatches(self) -> Iterator[tuple[Tensor, int]]:
         """The parts of one pass: where our share of each is, and how many it has in all."""
-        config, lanes, n = self.config, self.task.num_envs, self.env.num_envs
-        total = lanes if self.network.memory is not None else lanes * config.num_steps
-        order = torch.randperm(total, generator=self.generator, device=self.generator.device)
-        for part in order.chunk(config.num_minibatches):
+        lanes, n, device = self.task.num_envs, self.env.num_envs, self.generator.device
+        order = torch.randperm(self._parts, generator=self.generator, device=device)
+        for part in order.chunk(self.config.num_minibatches):
+            if self.world.size == 1:
+                yield part, len(part)
+                continue
             lane = part % lanes
             ours = (lane >= self._lanes.start) & (lane < self._lanes.stop)
-            index = part // lanes * n + lane - self._lanes.start
-            yield (part if self.world.size == 1 else index[ours]), len(part)
+            yield (part // lanes * n + lane - self._lanes.start)[ours], len(part)
 
-    def _update(self, experience: dict[str, Tensor], index: Tensor, size: int) -> Tensor:
-        """One gradient step on a minibatch; its metrics, summed over ours and divided by all."""
-        with self._precision():
-            if self.network.memory is None:
-                batch = {name: part[index] for name, part in experience.items()}
-                outputs, values = self.network(batch["rows"])
-            else:
-                batch = {name: part[:, index] for name, part in experience.items()}
-                assert self.rollout.first_state is not None
-                state = self.rollout.first_state[index]
-                outputs, values, _ = self.network.unroll(batch["rows"], state, batch["starts"])
-                size *= self.config.num_steps
-        losses = self._losses(outputs.float(), values.float(), batch, size)
-        weights = torch.tensor([1.0, self.config.value_coef, -self._entropy_coef])
-        self.optimizer.step(losses[:3] @ weights.to(losses.device))
+    def _update_once(self) -> Tensor:
+        """One gradient step on a minibatch; our summands of its metrics."""
+        network, index = self.network, self._index
+        if network.memory is None:
+            batch = {name: part[index] for name, part in self._experience.items()}
+            with self._precision():
+                outputs, values = network(batch["rows"])
+        else:
+            assert self.rollout.first_state is not None
+            batch = {name: part[:, index] for name, part in self._experience.items()}
+            state = self.rollout.first_state[index]
+            with self._precision():
+                outputs, values, _ = network.unroll(batch["rows"], state, batch["starts"])
+        losses = self._losses(outputs.float(), values.float(), batch)
+        self.optimizer.step(losses[:3] @ self._loss_weights)
         return losses.detach()
 
-    def _losses(
-        self, outputs: Tensor, values: Tensor, batch: dict[str, Tensor], size: int
-    ) -> Tensor:
-        """Our summands of the `METRICS` of a minibatch of that size, (5,)."""
-        config = self.config
+    def _losses(self, outputs: Tensor, values: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """Our summands of the `METRICS` of a minibatch, (5,)."""
+        config, clip = self.config, self._clip
         weights = batch.get("weights")
-        count: Any = size if weights is None else self.world.sum(weights.sum())
+        count: Any = self._size if config.memory == "none" else self._size * config.num_steps
+        if weights is not None:
+            count = self.world.sum(weights.sum())
         distribution = self.network.head(outputs, batch.get("masks"))
         log_ratio = distribution.log_prob(batch["actions"]) - batch["log_probs"]
         ratio = log_ratio.exp()
@@ -245,7 +272,6 @@ class PPO(Trainer):
         targets = advantages + batch["values"]
         if config.normalize_advantages:
             advantages = self._normalized(advantages, weights, count)
-        clip = linear(config.clip, 0, self._progress) if config.anneal_clip else config.clip
         clipped = ratio.clamp(1 - clip, 1 + clip)
         policy_loss = -torch.minimum(ratio * advantages, clipped * advantages)
         value_loss = 0.5 * (values - targets).square()
@@ -263,18 +289,11 @@ class PPO(Trainer):
 
     def _normalized(self, advantages: Tensor, weights: Tensor | None, count: Any) -> Tensor:
         """Advantages with mean 0 and deviation 1 over the minibatch of all processes."""
-        known = advantages if weights is None else advantages * weights
-        total = self.world.sum(torch.stack([known.sum(), (known * advantages).sum()]).double())
+        known = advantages.double() if weights is None else (advantages * weights).double()
+        total = self.world.sum(torch.stack([known.sum(), (known * advantages).sum()]))
         mean = total[0] / count
-        variance = (total[1] - count * mean.square()) / max(count - 1, 1)
+        variance = (total[1] - count * mean.square()) / (count - 1)
         return (advantages - mean.float()) / (variance.clamp(min=0).sqrt().float() + 1e-8)
-
-    @property
-    def _entropy_coef(self) -> float:
-        config = self.config
-        if config.entropy_coef_end is None:
-            return config.entropy_coef
-        return linear(config.entropy_coef, config.entropy_coef_end, self._progress)
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         arrays = torch_state(self.network, self.optimizer, self.generator)
@@ -322,3 +341,22 @@ class PPO(Trainer):
 
     def agent(self) -> PolicyAgent:
         return PolicyAgent(self.network)
+
+
+def make_network(env: Any, config: Config) -> ActorCritic:
+    """The network that a configuration asks for, for the spaces of a batch."""
+    network = ActorCritic(
+        env.single_observation_space,
+        env.single_action_space,
+        network=config.network,
+        hidden=config.hidden,
+        activation=config.activation,
+        shared=config.shared,
+        memory_kind=config.memory,
+        memory_size=config.memory_size,
+        memory_window=config.memory_window,
+        normalize=config.normalize_observations,
+    )
+    if config.compile:
+        network.compile()
+    return network

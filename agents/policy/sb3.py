@@ -5,6 +5,7 @@ Haarnoja et al. 2018, "Soft actor-critic algorithms and applications"; Fujimoto 
 "Stable-Baselines3: reliable reinforcement learning implementations".
 """
 
+import random
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,8 @@ class Config:
     """The discount."""
     tau: float = 0.005
     """The part of the way that target networks move at each gradient step."""
+    temperature: float = 0.01
+    """SAC's temperature at the start; it is small where returns are about 1."""
     exploration_noise: float = 0.1
     """Standard deviation of the noise on TD3's actions, scaled to [−1, 1]; SAC samples instead."""
     hidden: tuple[int, ...] = (256, 256)
@@ -158,21 +161,24 @@ class SB3Trainer(Trainer):
     @contextmanager
     def _global_randomness(self) -> Iterator[None]:
         """The global generators are this trainer's inside."""
-        outside = np.random.get_state(legacy=False)
+        outside = np.random.get_state(legacy=False), random.getstate()
         devices = [self.task.device] if self.task.device != "cpu" else []
-        with torch.random.fork_rng(devices):
-            if self._random is not None:
-                np.random.set_state(self._random["numpy"])
-                torch.set_rng_state(self._random["torch"])
-                for device, state in zip(devices, self._random["devices"], strict=True):
-                    torch.cuda.set_rng_state(state, device)
-            yield
-            self._random = {
-                "numpy": np.random.get_state(legacy=False),
-                "torch": torch.get_rng_state(),
-                "devices": [torch.cuda.get_rng_state(device) for device in devices],
-            }
-        np.random.set_state(outside)
+        try:
+            with torch.random.fork_rng(devices):
+                if self._random is not None:
+                    np.random.set_state(self._random["numpy"])
+                    torch.set_rng_state(self._random["torch"])
+                    for device, state in zip(devices, self._random["devices"], strict=True):
+                        torch.cuda.set_rng_state(state, device)
+                yield
+                self._random = {
+                    "numpy": np.random.get_state(legacy=False),
+                    "torch": torch.get_rng_state(),
+                    "devices": [torch.cuda.get_rng_state(device) for device in devices],
+                }
+        finally:
+            np.random.set_state(outside[0])
+            random.setstate(outside[1])
 
     def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
         model: Any = self.model
@@ -183,9 +189,9 @@ class SB3Trainer(Trainer):
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         model: Any = self.model
-        replay, random = model.replay_buffer, self._random or {}
+        replay, generators = model.replay_buffer, self._random or {}
         size = replay.size()
-        arrays = {f"replay.{name}": getattr(replay, name)[:size] for name in _REPLAY}
+        arrays = {f"transitions.{name}": getattr(replay, name)[:size] for name in _REPLAY}
         arrays |= pack_tensors("policy", model.policy.state_dict())
         for name, optimizer in self._optimizers().items():
             for index, moments in optimizer.state_dict()["state"].items():
@@ -194,24 +200,24 @@ class SB3Trainer(Trainer):
             arrays["log_ent_coef"] = model.log_ent_coef.detach().cpu().numpy()
         if model.num_timesteps:  # Before, the environment has no state.
             arrays["env"] = pack_records(self.env.snapshot())
-        numpy_state = random["numpy"]["state"]
+        numpy_state = generators["numpy"]["state"]
         arrays |= {"episodes": self.statistics.latest, "numpy": numpy_state["key"]}
-        for index, generator in enumerate([random["torch"], *random["devices"]]):
-            arrays[f"torch.{index}"] = generator.numpy()
+        for index, bits in enumerate([generators["torch"], *generators["devices"]]):
+            arrays[f"torch.{index}"] = bits.numpy()
         return arrays, {
             "env_steps": self.env_steps,
             "updates": model._n_updates,
             "numpy_position": int(numpy_state["pos"]),
-            "numpy_gauss": [random["numpy"]["has_gauss"], random["numpy"]["gauss"]],
+            "numpy_gauss": [generators["numpy"]["has_gauss"], generators["numpy"]["gauss"]],
             "action_rng": model.action_space.np_random.bit_generator.state,
         }
 
     def load_state(self, arrays: Arrays, meta: dict[str, Any]) -> None:
         model: Any = self.model
         replay = model.replay_buffer
-        size = len(arrays["replay.rewards"])
+        size = len(arrays["transitions.rewards"])
         for name in _REPLAY:
-            getattr(replay, name)[:size] = arrays[f"replay.{name}"]
+            getattr(replay, name)[:size] = arrays[f"transitions.{name}"]
         vector_steps = meta["env_steps"] // self.task.num_envs
         replay.pos = vector_steps % replay.buffer_size
         replay.full = vector_steps >= replay.buffer_size
@@ -249,7 +255,9 @@ class SAC(SB3Trainer):
     """Soft actor-critic, its temperature tuned to an entropy of minus the number of actions."""
 
     def make(self, env: SB3VecEnv) -> OffPolicyAlgorithm:
-        return stable_baselines3.SAC(**self.arguments(env))
+        return stable_baselines3.SAC(
+            **self.arguments(env), ent_coef=f"auto_{self.config.temperature}"
+        )
 
 
 class TD3(SB3Trainer):
@@ -274,7 +282,14 @@ def _check_spaces(env_id: str, definition: Any) -> None:
 
 
 def _check(config: Config) -> None:
-    positive = ("num_steps", "updates_per_step", "batch_size", "replay_size", "learning_rate")
+    positive = (
+        "num_steps",
+        "updates_per_step",
+        "batch_size",
+        "replay_size",
+        "learning_rate",
+        "temperature",
+    )
     wrong = [name for name in positive if getattr(config, name) <= 0]
     if wrong:
         raise InvalidArgumentError(f"{' and '.join(wrong)} must be positive")

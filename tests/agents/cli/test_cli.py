@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import sys
@@ -5,6 +6,7 @@ import sys
 import pytest
 
 from spelunk.agents.cli.main import main
+from spelunk.agents.core import recording
 from spelunk.envs.registry import ENTRIES
 
 
@@ -58,6 +60,47 @@ def test_train_then_eval_a_run(capsys, tmp_path):
     assert resumed["env_steps"] == 512
 
 
+def test_an_agent_is_filmed_where_it_can_be(capsys, tmp_path, monkeypatch):
+    words = ["train", "ppo", "spelunk/DoorKey-v0", "--env.size", "5", "--total-steps", "512"]
+    words += ["--num-envs", "8", "--agent.num-steps", "16", "--device", "cpu", "--out"]
+    run(capsys, *words, str(tmp_path / "filmed"))
+    assert (tmp_path / "filmed" / "agent.gif").exists()
+    run(capsys, *words, str(tmp_path / "not"), "--no-video")
+    assert not (tmp_path / "not" / "agent.gif").exists()
+    row = dataclasses.replace(ENTRIES[0], faces=("single", "vector"))
+    monkeypatch.setattr(recording, "entry", lambda _: row)
+    out = run(capsys, *words, str(tmp_path / "cannot"))
+    assert "no agent.gif: spelunk/DoorKey-v0 cannot be drawn" in out
+    assert "written to" in out
+    assert not (tmp_path / "cannot" / "agent.gif").exists()
+
+
+def test_wandb_that_is_not_installed_leaves_no_folder(capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    out = tmp_path / "run"
+    words = ["train", "ppo", "spelunk/DoorKey-v0", "--wandb", "caves", "--out", str(out)]
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
+    assert "spelunk[wandb]" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_report(capsys, tmp_path):
+    for seed in ("0", "1"):
+        run(
+            capsys, "train", "ppo", "spelunk/DoorKey-v0", "--env.size", "5", "--total-steps", "512",
+            "--num-envs", "8", "--agent.num-steps", "16", "--device", "cpu", "--seed", seed,
+            "--out", str(tmp_path / "runs" / seed), "--no-video",
+        )  # fmt: skip
+    page = tmp_path / "page.html"
+    found = value(capsys, "report", str(tmp_path / "runs"), "--out", str(page))
+    assert found["path"] == str(page)
+    (group,) = found["groups"]
+    assert (group["agent"], group["seeds"]) == ("ppo", [0, 1])
+    assert page.read_text().startswith("<!doctype html>")
+
+
 def test_solve(capsys):
     found = value(capsys, "solve", "astar", "spelunk/SlidingTile-v0", "--env.size", "2")
     assert found["status"] == "solved"
@@ -106,6 +149,8 @@ def test_play_by_hand_and_by_an_agent(capsys, monkeypatch):
         (["train", "random", "spelunk/DoorKey-v0"], "nothing to train"),
         (["train", "ppo", "spelunk/KnowledgeSearch-v0", "--env.actions", "text"], "no network"),
         (["train", "--resume", "/nonexistent"], "no run folder"),
+        (["report", "/nonexistent"], "/nonexistent holds no run"),
+        (["report"], "name a run folder"),
         (["solve", "ppo", "spelunk/SlidingTile-v0"], "not a planner"),
         (["solve", "astar", "spelunk/BernoulliBandit-v0"], "stochastic"),
         (["solve", "two_opt", "spelunk/DoorKey-v0"], "TSP"),

@@ -69,7 +69,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
 def test_resuming_equals_going_straight_on(tmp_path, extra):
     """The log is cut back to the checkpoint, and what follows is bit for bit the same."""
     half = dataclasses.replace(TASK, total_steps=1024)
-    constant = {**RUN.config, "anneal": False}
+    constant = {**RUN.config, "anneal_learning_rate": False}
     go(tmp_path / "straight", RunConfig("ppo", TASK, constant))
     go(tmp_path / "split", RunConfig("ppo", half, constant))
     RunConfig("ppo", TASK, constant).write(tmp_path / "split")

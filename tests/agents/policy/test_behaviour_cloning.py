@@ -78,7 +78,7 @@ def test_illegal_actions_have_no_probability(monkeypatch):
 def test_continuous_actions(monkeypatch):
     class East(Agent):
         def act(self, observations, infos):
-            return np.tile(np.float32([0.6, -0.3]), (len(observations), 1))
+            return np.full((len(observations), 2), (0.6, -0.3), np.float32)
 
     trainer, metrics = learn(
         monkeypatch, East(), 3, "spelunk/PointMaze-v0", maze="open", max_episode_steps=20
@@ -86,7 +86,7 @@ def test_continuous_actions(monkeypatch):
     assert "validation_accuracy" not in metrics
     observations, infos = trainer.env.reset(seed=5)
     chosen = trainer.agent().act(observations, infos)
-    assert abs(chosen - np.float32([0.6, -0.3])).max() < 0.1
+    assert abs(chosen - np.array([0.6, -0.3])).max() < 0.1
 
 
 def test_whole_episodes_are_demonstrated_and_held_out(monkeypatch):
@@ -94,6 +94,16 @@ def test_whole_episodes_are_demonstrated_and_held_out(monkeypatch):
     assert len(trainer.validation["rows"]) == 3 * 2 * 6
     assert len(trainer.training["rows"]) == 3 * 2 * 58
     assert trainer.env_steps == 3 * 2 * 64
+
+
+def test_an_episode_a_lane_is_demonstrated():
+    trainer = BehaviourCloning(Task("spelunk/SlidingTile-v0", 4000, 64, {"size": 2}), Config())
+    metrics = trainer.step()
+    assert trainer.env_steps == round(64 * metrics["length_mean"])
+    assert metrics["return_mean"] == -metrics["length_mean"]
+    assert trainer.env_steps == sum(
+        len(part["rows"]) for part in (trainer.training, trainer.validation)
+    )
 
 
 def test_astar_is_cloned():

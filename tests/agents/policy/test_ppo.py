@@ -100,7 +100,7 @@ def test_a_reward_that_both_decide(switches):
 @pytest.mark.parametrize("mode", MODES)
 def test_an_episode_cut_off_is_not_an_end(mode, memory):
     """Reward 1 for ever, cut after each third step: the value is 1 / (1 − γ) = 2, not 1 to 1.75."""
-    trainer = learn("forever", 120, mode=mode, max_episode_steps=3, memory=memory, memory_size=16)
+    trainer = learn("forever", 160, mode=mode, max_episode_steps=3, memory=memory, memory_size=16)
     assert value(trainer, 1) == pytest.approx(2, abs=0.15)
 
 
