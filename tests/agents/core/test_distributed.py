@@ -44,11 +44,17 @@ def assert_same(ours, theirs):
     ],
 )
 def test_two_processes_learn_what_one_does(tmp_path, config, mode):
-    """Weights and metrics agree to 1e-5 after 20 updates of the same global batch."""
+    """Weights and metrics agree to 1e-5 after 20 updates of the same global batch.
+
+    Sums are rounded in another order, and learning amplifies that: at larger step sizes than
+    these, one action of thousands is soon drawn differently, and all that follows it.
+    """
+    config = {"learning_rate": 3e-4, "num_minibatches": 4, **config}
     alone = train(tmp_path / "one.npz", 1, 20, config, mode)
     together = train(tmp_path / "two.npz", 2, 20, config, mode)
     assert_same(alone, together)
-    assert np.abs(alone["network.policy.weight"]).max() > 0.02  # Something was learned at all.
+    first = train(tmp_path / "start.npz", 1, 1, config, mode)["network.policy.weight"]
+    assert np.abs(alone["network.policy.weight"] - first).max() > 1e-3  # Something was learned.
 
 
 @pytest.mark.slow
