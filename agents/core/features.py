@@ -51,7 +51,7 @@ class Features(nn.Module):
         low, high = np.where(bounded, low, -1), np.where(bounded, high, 1)
         self._keep("kinds", np.flatnonzero(kinds), torch.int64)
         self._keep("numbers", np.flatnonzero(~kinds), torch.int64)
-        self._keep("offsets", np.cumsum(sizes) - sizes, torch.int64)
+        self._keep("offsets", np.cumsum(sizes) - sizes, torch.int32)
         self._keep("centre", (low + high)[~kinds] / 2, torch.float32)
         self._keep("scale", 2 / (high - low)[~kinds], torch.float32)
         self.one_hot_width = int(sizes.sum())
@@ -62,9 +62,9 @@ class Features(nn.Module):
         self.register_buffer(name, torch.as_tensor(values, dtype=dtype), persistent=False)
 
     def indices(self, rows: Tensor) -> Tensor:
-        """(n, kinds) `int64`: which of the one-hot features are 1."""
+        """(n, kinds): which of the one-hot features are 1."""
         whole = rows if len(self.kinds) == rows.shape[1] else rows[:, self.kinds]
-        return whole.long() + self.offsets
+        return (whole.int() if whole.is_floating_point() else whole) + self.offsets
 
     def quantities(self, rows: Tensor) -> Tensor:
         """(n, numbers): the features that are numbers."""
@@ -78,7 +78,7 @@ class Features(nn.Module):
         parts = []
         if len(self.kinds):
             one_hot = rows.new_zeros((len(rows), self.one_hot_width), dtype=torch.float32)
-            parts.append(one_hot.scatter_(1, self.indices(rows), 1.0))
+            parts.append(one_hot.scatter_(1, self.indices(rows).long(), 1.0))
         if len(self.numbers):
             parts.append(self.quantities(rows))
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
@@ -111,7 +111,7 @@ class InputLayer(nn.Module):
         if self.table is None:
             return functional.linear(self.features.quantities(rows), self.weight, self.bias)  # pyright: ignore
         indices = self.features.indices(rows)
-        if indices.device.type == "cpu":
+        if indices.device.type == "cpu" and torch.is_grad_enabled():
             found: Tensor = _SumOfRows.apply(self.table, indices)  # pyright: ignore
         else:
             found = functional.embedding_bag(indices, self.table, mode="sum")

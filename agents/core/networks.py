@@ -1,7 +1,7 @@
 """Networks over any observation of the suite, chosen from its space by `torso`."""
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -9,22 +9,17 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
-from .features import Features as Features
-from .features import InputLayer, parts_of
-from .features import flatten_observations as flatten_observations
-from .features import orthogonal as orthogonal
+from .activations import ACTIVATIONS, Activation, Tanh
+from .features import Features, InputLayer, orthogonal, parts_of
+from .normalization import RunningMoments
 
 #: The names of networks; `auto` takes a `cnn` for pictures and an `mlp` for all else.
-NetworkKind = Literal["auto", "mlp", "cnn", "set", "graph"]
-Activation = Literal["tanh", "relu"]
-_ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
+NetworkKind = Literal["auto", "mlp", "flat", "cnn", "set", "graph"]
 #: Sides from which on an array is a picture, whose pixels mean little one by one.
 _PICTURE = 32
 
 
-def mlp(
-    inputs: int, hidden: tuple[int, ...], activation: type[nn.Module] = nn.Tanh
-) -> nn.Sequential:
+def mlp(inputs: int, hidden: tuple[int, ...], activation: type[nn.Module] = Tanh) -> nn.Sequential:
     """Hidden layers of the given widths, each followed by the activation."""
     layers: list[nn.Module] = []
     for width in hidden:
@@ -50,6 +45,24 @@ class Torso(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """(n, raw width) rows to (n, width) features."""
         return self.layers(rows)
+
+
+class RawNumbers(nn.Module):
+    """The numbers of a raw row as they are.
+
+    Args:
+        space: the observation space of one environment; see `parts_of`.
+        normalize: whether they are normalised by their running moments.
+    """
+
+    def __init__(self, space: spaces.Space[Any], normalize: bool = False):
+        super().__init__()
+        self.width = sum(int(np.prod(box.shape)) for box in parts_of(space).values())
+        self.moments = RunningMoments(self.width) if normalize else None
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """(n, width) rows to (n, width) floats."""
+        return rows.float() if self.moments is None else self.moments(rows.float())
 
 
 class PictureEncoder(nn.Module):
@@ -198,8 +211,8 @@ def torso(
 
     Args:
         space: the observation space of one environment.
-        kind: `"mlp"`, `"cnn"`, `"set"`, `"graph"`, or `"auto"`: a `cnn` for pictures of 32 and more
-            pixels a side, an `mlp` for all else.
+        kind: `"mlp"` over `Features`, `"flat"` over the raw numbers, `"cnn"`, `"set"`, `"graph"`,
+            or `"auto"`: a `cnn` for pictures of 32 and more pixels a side, an `mlp` for all else.
         hidden: widths of the layers after the encoder. An entity's vector has the first width.
         activation: `"tanh"` or `"relu"`.
         normalize: whether numbers are normalised by their running moments; see `Features`.
@@ -208,22 +221,23 @@ def torso(
         InvalidArgumentError: for another kind or activation, or no hidden layers.
         UnsupportedFaceError: the network cannot read such observations.
     """
-    if kind not in ("auto", "mlp", "cnn", "set", "graph"):
-        raise InvalidArgumentError(
-            f"the network must be auto, mlp, cnn, set or graph; got {kind!r}"
-        )
-    if activation not in _ACTIVATIONS:
+    if kind not in get_args(NetworkKind):
+        known = ", ".join(get_args(NetworkKind))
+        raise InvalidArgumentError(f"the network must be one of {known}; got {kind!r}")
+    if activation not in ACTIVATIONS:
         raise InvalidArgumentError(f"the activation must be tanh or relu; got {activation!r}")
     if not hidden or min(hidden) < 1:
         raise InvalidArgumentError(f"hidden must be widths of 1 and more; got {hidden!r}")
-    act = _ACTIVATIONS[activation]
+    act = ACTIVATIONS[activation]
     if kind == "auto":
         kind = "cnn" if _is_picture(space) else "mlp"
     if kind == "mlp":
         first = InputLayer(Features(space, normalize), hidden[0])
         layers = nn.Sequential(first, act(), *mlp(hidden[0], hidden[1:], act))
         return Torso(layers, hidden[-1])
-    if kind == "cnn":
+    if kind == "flat":
+        encoder = RawNumbers(space, normalize)
+    elif kind == "cnn":
         encoder = PictureEncoder(space, act, normalize)
     else:
         attend = 2 if kind == "graph" else 0

@@ -20,7 +20,8 @@ from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
 from .. import registry
 from ..core.agent import Agent, interact
 from ..core.distributions import ActionHead
-from ..core.networks import Features, flatten_observations, mlp, orthogonal
+from ..core.features import Features, flatten_observations, orthogonal
+from ..core.networks import mlp
 from ..core.torch_state import pack_tensors, unpack_tensors
 from ..core.trainer import Arrays, Task, Trainer
 

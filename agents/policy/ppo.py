@@ -26,8 +26,7 @@ from ..core.schedules import linear
 from ..core.torch_state import load_torch_state, torch_state
 from ..core.trainer import Arrays, Task, Trainer
 from .actor_critic import ActorCritic, PolicyAgent
-
-METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
+from .ppo_loss import METRICS, Targets, Terms, ppo_loss
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Config:
     normalize_rewards: bool = False
     """Whether rewards are divided by the running deviation of discounted returns."""
     network: NetworkKind = "auto"
-    """What reads observations: mlp, cnn, set, graph, or auto for what suits them."""
+    """What reads observations: mlp, flat, cnn, set, graph, or auto for what suits them."""
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers."""
     activation: Activation = "tanh"
@@ -243,49 +242,33 @@ class PPO(Trainer):
 
     def _update_once(self) -> Tensor:
         """One gradient step on a minibatch; our summands of its metrics."""
-        network, index = self.network, self._index
-        if network.memory is None:
-            batch = {name: part[index] for name, part in self._experience.items()}
-            with self._precision():
+        config, network, index = self.config, self.network, self._index
+        along, count = (
+            (0, self._size) if network.memory is None else (1, self._size * config.num_steps)
+        )
+        batch = {name: p.index_select(along, index) for name, p in self._experience.items()}
+        with self._precision():
+            if network.memory is None:
                 outputs, values = network(batch["rows"])
-        else:
-            assert self.rollout.first_state is not None
-            batch = {name: part[:, index] for name, part in self._experience.items()}
-            state = self.rollout.first_state[index]
-            with self._precision():
+            else:
+                assert self.rollout.first_state is not None
+                state = self.rollout.first_state[index]
                 outputs, values, _ = network.unroll(batch["rows"], state, batch["starts"])
-        losses = self._losses(outputs.float(), values.float(), batch)
-        self.optimizer.step(losses[:3] @ self._loss_weights)
-        return losses.detach()
-
-    def _losses(self, outputs: Tensor, values: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """Our summands of the `METRICS` of a minibatch, (5,)."""
-        config, clip = self.config, self._clip
         weights = batch.get("weights")
-        count: Any = self._size if config.memory == "none" else self._size * config.num_steps
         if weights is not None:
             count = self.world.sum(weights.sum())
-        distribution = self.network.head(outputs, batch.get("masks"))
-        log_ratio = distribution.log_prob(batch["actions"]) - batch["log_probs"]
-        ratio = log_ratio.exp()
         advantages = batch["advantages"]
-        targets = advantages + batch["values"]
         if config.normalize_advantages:
             advantages = self._normalized(advantages, weights, count)
-        clipped = ratio.clamp(1 - clip, 1 + clip)
-        policy_loss = -torch.minimum(ratio * advantages, clipped * advantages)
-        value_loss = 0.5 * (values - targets).square()
-        if config.clip_value is not None:
-            moved = (values - batch["values"]).clamp(-config.clip_value, config.clip_value)
-            bounded = 0.5 * (batch["values"] + moved - targets).square()
-            value_loss = torch.maximum(value_loss, bounded)
-        with torch.no_grad():
-            divergence = ratio - 1 - log_ratio
-            outside = ((ratio - 1).abs() > clip).float()
-        parts = (policy_loss, value_loss, distribution.entropy(), divergence, outside)
-        if weights is not None:
-            parts = tuple(part * weights for part in parts)
-        return torch.stack([part.sum() for part in parts]) / count
+        targets = Targets(
+            batch["actions"], batch["log_probs"], advantages, batch["values"],
+            batch["advantages"] + batch["values"], weights,
+        )  # fmt: skip
+        distribution = network.head(outputs.float(), batch.get("masks"))
+        terms = Terms(self._loss_weights, self._clip, config.clip_value, count)
+        loss, metrics = ppo_loss(distribution, values.float(), targets, terms)
+        self.optimizer.step(loss)
+        return metrics
 
     def _normalized(self, advantages: Tensor, weights: Tensor | None, count: Any) -> Tensor:
         """Advantages with mean 0 and deviation 1 over the minibatch of all processes."""

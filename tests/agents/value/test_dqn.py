@@ -258,7 +258,7 @@ def test_what_cannot_be(monkeypatch):
         ({"n_step": 0}, "n_step must be at least 1"),
         ({"gamma": 1.5}, "gamma must be from 0 to 1"),
         ({"priority_exponent": -1.0}, "priority_exponent must be"),
-        ({"network": "resnet"}, "network must be"),
+        ({"network": "resnet"}, "network must be one"),
     ]
     for wrong, message in wrongs:
         with pytest.raises(InvalidArgumentError, match=message):
