@@ -39,7 +39,8 @@ class Entry:
 ENTRIES: tuple[Entry, ...] = (
     Entry("random", "core.agent:RandomAgent", "scripted", "legal actions, drawn uniformly"),
     Entry("ppo", "policy.ppo:PPO", "trained", "proximal policy optimisation"),
-    Entry("dqn", "value.dqn:DQN", "trained", "deep Q-network, double and with action masks"),
+    Entry("a2c", "policy.a2c:A2C", "trained", "advantage actor-critic, a setting of PPO"),
+    Entry("dqn", "value.dqn:DQN", "trained", "deep Q-networks, from double to distributional"),
     Entry("q_learning", "value.tabular:QLearning", "trained", "Q-learning with a table of states"),
     Entry(
         "bc",

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import gymnasium
-import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +17,7 @@ from ...envs import registry as env_registry
 from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
 from ...envs.reference import reference
 from .. import registry
+from .formats import number, plain, space_words
 from .overrides import read_dataclass, read_env_arguments
 from .sweep import SweepOptions, plan, ranking_table, sweep
 
@@ -58,8 +57,8 @@ class Commands:
         self._table(
             ("environment", "family", "random policy", "best known", "random is"),
             [
-                (r["id"], r["family"], _number(r["reference"]["random"]),
-                 _number(r["reference"]["best"]), r["randomness"])
+                (r["id"], r["family"], number(r["reference"]["random"]),
+                 number(r["reference"]["best"]), r["randomness"])
                 for r in rows
             ],
         )  # fmt: skip
@@ -86,10 +85,12 @@ class Commands:
         self._console.print(f"[bold]{env_id}[/bold]  ({row.family})\n")
         self._console.print(inspect.getdoc(cls), markup=False)
         self._table(("argument", "default"), [(k, repr(v)) for k, v in arguments.items()])
-        self._console.print(f"observation space  {_space(env.observation_space)}", markup=False)
-        self._console.print(f"action space       {_space(env.action_space)}", markup=False)
+        self._console.print(
+            f"observation space  {space_words(env.observation_space)}", markup=False
+        )
+        self._console.print(f"action space       {space_words(env.action_space)}", markup=False)
         self._console.print(f"random policy      {score.random:.4g}")
-        self._console.print(f"best known         {_number(score.best)} ({score.source})")
+        self._console.print(f"best known         {number(score.best)} ({score.source})")
         self._json(
             as_json,
             {
@@ -98,8 +99,8 @@ class Commands:
                 "faces": [*row.faces],
                 "randomness": row.randomness,
                 "arguments": arguments,
-                "observation_space": _space(env.observation_space),
-                "action_space": _space(env.action_space),
+                "observation_space": space_words(env.observation_space),
+                "action_space": space_words(env.action_space),
                 "reference": dataclasses.asdict(score),
             },
         )
@@ -233,6 +234,7 @@ class Commands:
         env_id: Positional[str] = "",
         episodes: int = 256,
         seed: int = 0,
+        deterministic: bool = False,
         as_json: Json = False,
     ) -> None:
         """Evaluate a run folder, or an agent that needs no training, on fresh seeds.
@@ -242,6 +244,7 @@ class Commands:
             env_id: The environment's id; that of the training where a run folder is given alone.
             episodes: How many episodes to play.
             seed: Evaluations with different seeds share no episode.
+            deterministic: Whether a stochastic policy takes its most probable actions.
         """
         from ..core.evaluation import evaluate
         from ..core.run import versions
@@ -249,6 +252,7 @@ class Commands:
         if episodes < 2:
             raise InvalidArgumentError(f"episodes must be at least 2; got {episodes}")
         player, run = self._agent(agent)
+        player.deterministic |= deterministic
         if run is not None and not env_id:
             env_id, kwargs = run.task.env_id, run.task.env_kwargs
         else:
@@ -292,8 +296,8 @@ class Commands:
 
         solution = solve(row.load()(), env_id, kwargs, seed)
         self._figures({k: v for k, v in solution.items() if k != "plan"})
-        for number, words in enumerate(solution["plan"], 1):
-            self._console.print(f"{number:4d}  {words}", markup=False)
+        for move, words in enumerate(solution["plan"], 1):
+            self._console.print(f"{move:4d}  {words}", markup=False)
         self._json(as_json, solution)
 
     def bench(
@@ -372,11 +376,11 @@ class Commands:
 
     def _figures(self, figures: dict[str, Any]) -> None:
         shown = {k: v for k, v in figures.items() if k != "versions"}
-        self._table(("", ""), [(k.replace("_", " "), _number(v)) for k, v in shown.items()])
+        self._table(("", ""), [(k.replace("_", " "), number(v)) for k, v in shown.items()])
 
     def _json(self, wanted: bool, value: Any) -> None:
         if wanted:
-            print(json.dumps(value, default=_plain))
+            print(json.dumps(value, default=plain))
 
 
 def _device(device: Device) -> str:
@@ -387,23 +391,3 @@ def _device(device: Device) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return device
-
-
-def _space(space: gymnasium.Space[Any]) -> str:
-    """A space in a line: without the bounds of each of a picture's pixels."""
-    if isinstance(space, gymnasium.spaces.Dict):
-        parts = ", ".join(f"{name}: {_space(part)}" for name, part in space.items())
-        return f"Dict({parts})"
-    if isinstance(space, gymnasium.spaces.Box):
-        return f"Box({space.low.min():g}, {space.high.max():g}, {space.shape}, {space.dtype})"
-    return str(space)
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
-    return "–" if value is None else str(value)
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import json
+import os
 import platform
 import signal
 import time
@@ -108,6 +109,7 @@ def train(
     begin = time.perf_counter()  # Compiling belongs to the time that training takes.
     if wandb:
         require("wandb", "wandb")
+    _be_deterministic()
     trainer = run.trainer()
     if trainer.world.rank:
         _follow(trainer, run.task.total_steps, folder if resume else None)
@@ -168,6 +170,19 @@ def versions() -> dict[str, str]:
     found = {name: importlib.metadata.version(name) for name in packages}
     return {"spelunk": importlib.metadata.version("spelunk"), **found,
             "python": platform.python_version()}  # fmt: skip
+
+
+def _be_deterministic() -> None:
+    """Have torch choose algorithms that give the same bits each time, and warn where it has none.
+
+    So a resumed run goes on as it would have without the interruption.
+    """
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # What is not written yet is not read either: no need to fill it.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore
 
 
 def _follow(trainer: Trainer, total_steps: int, resumed: Path | None) -> None:
