@@ -163,7 +163,7 @@ class Commands:
             run, out = RunConfig.read(resume), resume
         else:
             row = self._trained(agent)
-            env_row, kwargs = self._environment(env_id)
+            env_row, kwargs = self._environment(env_id, "vector")
             lanes = num_envs or row.load().default_num_envs
             task = Task(env_id, total_steps, lanes, kwargs, seed, _device(device))
             config = read_dataclass(row.config_class(), self._agent_arguments, "agent")
@@ -199,7 +199,7 @@ class Commands:
             agent: The agent's name, as `spelunk list` shows it.
             env_id: The environment's id.
         """
-        row, (_, kwargs) = self._trained(agent), self._environment(env_id)
+        row, (_, kwargs) = self._trained(agent), self._environment(env_id, "vector")
         trials = plan(row, env_id, kwargs, self._agent_arguments, options)
         found = sweep(trials, options)
         self._table(*ranking_table(found))

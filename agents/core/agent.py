@@ -78,6 +78,7 @@ def interact(agent: Agent, env: Any, seen: tuple[Any, dict[str, Any]], seed: int
     while True:
         actions = agent.act(observations, infos)
         observations, rewards, terminated, truncated, infos = env.step(actions)
-        ended = terminated | truncated
+        # Of a game each agent has its own flag, and an episode is over for all.
+        ended = terminated.reshape(len(truncated), -1).all(axis=1) | truncated
         agent.update(actions, rewards, ended)
         yield Step(rewards, ended, infos)

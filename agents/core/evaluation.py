@@ -105,7 +105,8 @@ def _play(agent: Agent, env: Any, seed: int, advance: Any) -> tuple[np.ndarray, 
     for step in interact(agent, env, env.reset(seed=seed), seed):
         first = running & step.ended
         if first.any():
-            returns[first] = step.infos["episode"]["r"][first]
+            # The yardstick of a game is its first agent's return.
+            returns[first] = step.infos["episode"]["r"].reshape(env.num_envs, -1)[first, 0]
             lengths[first] = step.infos["episode"]["l"][first]
             running &= ~step.ended
             advance(int(first.sum()))

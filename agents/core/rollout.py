@@ -20,7 +20,7 @@ def make_batch(task: Task, world: World) -> Any:
     """This process's share of a task's environments, on the GPU where they can be.
 
     Raises:
-        UnsupportedFaceError: the environment is a game of several agents.
+        UnsupportedFaceError: the environment is a game whose agents act one after the other.
     """
     share = world.share(task.num_envs)
     faces = {row.id: row.faces for row in ENTRIES}.get(task.env_id, ())
@@ -29,10 +29,10 @@ def make_batch(task: Task, world: World) -> Any:
         task.env_id, num_envs=share.stop - share.start, autoreset_mode=task.autoreset_mode,
         **on_gpu, **task.env_kwargs,
     )  # fmt: skip
-    if env.definition.agents:
+    if env.definition.turns:
         raise UnsupportedFaceError(
-            f"{task.env_id} is a game of the agents {', '.join(env.definition.agents)}; this "
-            "trainer learns for one agent alone"
+            f"in {task.env_id} the agents {', '.join(env.definition.agents)} take turns; this "
+            "trainer learns for one agent, or for all that act at once"
         )
     return env
 
@@ -52,7 +52,8 @@ class Rollout:
     The environment writes straight into them. Experience goes on where the last stretch ended.
     Autoreset modes differ in when a lane starts anew: with the step that ends an episode
     (same-step and disabled, where it is reset here), or with the next, which then is no experience
-    and has a weight of 0.
+    and has a weight of 0. Of a game whose agents act at once one policy moves all of them, for the
+    mean of their rewards.
 
     Args:
         env: the batch; `reset` has been called and returned `seen`.
@@ -90,8 +91,10 @@ class Rollout:
             self.rows = self._written.flatten(2) if shape else self._written.unsqueeze(2)
         else:
             self.rows = torch.empty((time + 1, *rows.shape), dtype=rows.dtype, **host)
-        self._rewards = torch.empty((time, n), **host)
-        self._terminated, self._truncated = torch.empty((2, time, n), dtype=torch.bool, **host)
+        agents = tuple(env.buffers.rewards.shape[1:])  # of a game
+        self._rewards = torch.empty((time, n, *agents), **host)
+        self._terminated = torch.empty((time, n, *agents), dtype=torch.bool, **host)
+        self._truncated = torch.empty((time, n), dtype=torch.bool, **host)
         self._host_rows = self.rows
         if self._apart:
             self.rows = torch.empty_like(self.rows, device=self.device)
@@ -152,12 +155,11 @@ class Rollout:
         """Step the environment into the arrays; `state` is the memory's, after the observation."""
         if self.weights is not None:
             self.weights[t] = (~self.pending).float()
-        terminated, truncated = self._terminated[t], self._truncated[t]
         self.env.write_into(
             observations=None if self._written is None else self._written[t + 1],
             rewards=self._rewards[t],
-            terminated=terminated,
-            truncated=truncated,
+            terminated=self._terminated[t],
+            truncated=self._truncated[t],
         )
         actions = self.actions[t]
         observations, *_, infos = self.env.step(
@@ -171,7 +173,7 @@ class Rollout:
             self.rows[t + 1].copy_(self._host_rows[t + 1], non_blocking=True)
         if self.masks is not None:
             self.masks[t + 1] = torch.as_tensor(infos["action_mask"])
-        ended = terminated | truncated
+        ended = self._over(t) | self._truncated[t]
         if self._mode is AutoresetMode.NEXT_STEP:
             self.starts[t + 1] = self.pending
             self.pending.copy_(ended)
@@ -182,7 +184,7 @@ class Rollout:
 
     def _reset(self, t: int, state: Any, observations: Any, infos: Any) -> tuple[Any, Any]:
         """Start anew the lanes whose episodes have ended, where the environment does not."""
-        ended = self._terminated[t] | self._truncated[t]
+        ended = self._over(t) | self._truncated[t]
         if not ended.any():
             return observations, infos
         if isinstance(observations, dict):
@@ -192,7 +194,7 @@ class Rollout:
 
     def _note_finals(self, t: int, state: Any, final: Any) -> None:
         """Keep the final observations of the episodes that were cut off; see `beyond`."""
-        cut = self._truncated[t] & ~self._terminated[t]
+        cut = self._truncated[t] & ~self._over(t)
         if self._env_on_gpu:  # Which lanes they are only the device knows: all are evaluated.
             values = self.network.value(flatten_observations(final), state)
             self.beyond[t] = torch.where(cut, values, 0.0)
@@ -215,14 +217,20 @@ class Rollout:
             state = None if self.state is None else torch.cat([f.state for f in self._finals])
             where = times.to(self.device), lanes.to(self.device)
             self.beyond[where] = network.value(rows, state)
-        terminated = self._terminated.to(self.device, non_blocking=True)
+        terminated = self._over(slice(None)).to(self.device, non_blocking=True)
         truncated = self._truncated.to(self.device, non_blocking=True)
         if self._mode is AutoresetMode.NEXT_STEP:
             self.beyond = torch.where(truncated & ~terminated, self.values[1:], 0.0)
         self.ended = terminated | truncated
-        self.rewards = self._rewards.to(self.device, non_blocking=True)
+        rewards = self._rewards if self._rewards.ndim == 2 else self._rewards.mean(-1)
+        self.rewards = rewards.to(self.device, non_blocking=True)
         masks = None if self.masks is None else self.masks[:-1]
         self.log_probs = network.head(self.outputs, masks).log_prob(self.actions)
+
+    def _over(self, when: Any) -> Tensor:
+        """Where an episode terminated: of a game, for all agents."""
+        terminated = self._terminated[when]
+        return terminated if self._terminated.ndim == 2 else terminated.all(-1)
 
     def _optional(self, array: Tensor | None) -> tuple[Tensor, ...]:
         return () if array is None else (array,)
@@ -289,6 +297,8 @@ class EpisodeStatistics:
         """Take note of the episodes that have ended in a batch."""
         returns, lengths = env.latest_episodes()
         ended = lengths > 0
+        if returns.ndim > 1:
+            returns = returns.mean(axis=1)  # over the agents of a game
         self.latest[0, ended] = returns[ended]
         self.latest[1, ended] = lengths[ended]
 

@@ -166,7 +166,9 @@ def test_an_update_ends_where_the_policy_has_moved_far():
     assert make("both").step()["epochs"] == 4
 
 
-@pytest.mark.parametrize("env_id", ["PointMaze", "TSP", "SlidingTile", "KnowledgeSearch"])
+@pytest.mark.parametrize(
+    "env_id", ["PointMaze", "TSP", "SlidingTile", "KnowledgeSearch", "PressurePlates"]
+)
 def test_environments_of_all_kinds(env_id):
     task = Task(f"spelunk/{env_id}-v0", total_steps=4096, num_envs=8)
     trainer = PPO(task, Config(num_steps=16))
@@ -189,7 +191,7 @@ def test_networks_by_name(network):
 
 
 def test_what_cannot_be():
-    with pytest.raises(UnsupportedFaceError, match="game of the agents"):
+    with pytest.raises(UnsupportedFaceError, match="take turns"):
         PPO(Task("spelunk/TicTacToe-v0", 1000, 8), Config())
     with pytest.raises(InvalidArgumentError, match="num_minibatches is 64"):
         make("both", memory="gru", num_minibatches=64)

@@ -242,7 +242,7 @@ def test_networks_by_name(network):
 def test_what_cannot_be(monkeypatch):
     with pytest.raises(UnsupportedFaceError, match="Discrete"):
         DQN(Task("spelunk/PointMaze-v0", 100, 4), Config())
-    with pytest.raises(UnsupportedFaceError, match="game of the agents"):
+    with pytest.raises(UnsupportedFaceError, match="take turns"):
         DQN(Task("spelunk/TicTacToe-v0", 100, 4), Config())
     for mode in ("NEXT_STEP", "DISABLED"):
         with pytest.raises(InvalidArgumentError, match=f"SAME_STEP mode only; got '{mode}'"):
