@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 import re
 from pathlib import Path
 
@@ -103,6 +104,72 @@ def ppo_door_key():
     )
 
 
+def training_speed():
+    """Rows about training beside other trainers."""
+    found = read("training_speed")
+    goals = {"SB3 on Minigrid": "≥ 3", "SB3 on ours": "≥ 2", "script": "≥ 1"}
+    for row in found["steps"]:
+        if row["threads"] == 1 or row["envs"] > 8:
+            words = f"PPO, {row['envs']} environments, {row['threads']} thread(s): steps/s beside"
+            for name, goal in goals.items():
+                if name in row["rates"]:
+                    ratio = row["rates"]["spelunk"] / row["rates"][name]
+                    yield (
+                        f"{words} {_CONTENDERS[name]}",
+                        f"{ratio:.2f} times as fast",
+                        f"{goal} times",
+                    )
+            share = row["rates"]["spelunk"] / row["rates"]["bare loop"]
+            yield f"{words} the bare arithmetic of the network", f"{share:.0%}", "≥ 85%"
+    for size, goal in ((5, 2), (8, 5)):
+        ours, theirs = (
+            [r["seconds"] for r in row["runs"]] for row in found["seconds"] if row["size"] == size
+        )
+        yield (
+            f"DoorKey-{size}×{size}: seconds to a score of 0.9, ours, SB3 on Minigrid; medians",
+            f"{_median(ours)}, {_median(theirs)}",
+            f"≥ {goal} times fewer",
+        )
+    memory = found["memory"]
+    yield (
+        "peak memory of PPO on DoorKey-8×8 with 4,096 environments",
+        f"{memory['training']['4096'] / 2**20:,.0f} MiB",
+        "",
+    )
+    replay = memory["replay"]
+    yield (
+        "a replay of a million transitions of DoorKey, beside its computed size",
+        f"{replay['measured'] / replay['computed']:.3f}",
+        "≤ 1.1",
+    )
+
+
+_CONTENDERS = {
+    "script": "a script of one file on our environment",
+    "SB3 on ours": "SB3 on our environment",
+    "SB3 on Minigrid": "SB3 on Minigrid's",
+}
+
+
+def _median(seconds):
+    """The median of times, of which those that were never over count as longer than all others."""
+    middle = sorted(math.inf if s is None else s for s in seconds)[len(seconds) // 2]
+    return "never within the limit" if middle == math.inf else f"{middle:.1f}"
+
+
+def against_sb3():
+    """Rows about scores beside Stable-Baselines3's."""
+    for name in ("ppo", "dqn"):
+        for row in read(f"against_sb3_{name}")["tasks"]:
+            low, high = row["difference"]["interval"]
+            yield (
+                f"{name.upper()} on {row['task']}, {row['steps']:,} steps, 10 seeds: score, SB3's",
+                f"{row['spelunk']['mean']:.3f}, {row['SB3']['mean']:.3f}: "
+                f"{row['difference']['mean']:+.3f} ({low:+.3f} to {high:+.3f})",
+                "equal within the interval, or better",
+            )
+
+
 def novelty_maze():
     """Rows about novelty search."""
     found = read("novelty_maze")
@@ -145,13 +212,19 @@ def searchers():
         )
 
 
-SECTIONS = (peers, games, startup, ppo_door_key, novelty_maze, small_lm_bandit, searchers)
+SECTIONS = (
+    peers, games, startup, ppo_door_key, training_speed, against_sb3, novelty_maze,
+    small_lm_bandit, searchers,
+)  # fmt: skip
+#: The results that a section reads, where they are not named as it is.
+RESULTS_OF = {"against_sb3": "against_sb3_dqn"}
 
 
 def results():
     """Every figure that has been measured."""
     measured = {path.stem for path in RESULTS.glob("*.json")}
-    rows = [row for section in SECTIONS if section.__name__ in measured for row in section()]
+    names = {section: RESULTS_OF.get(section.__name__, section.__name__) for section in SECTIONS}
+    rows = [row for section in SECTIONS if names[section] in measured for row in section()]
     return table(("what", "measured", "goal"), rows)
 
 
@@ -254,6 +327,60 @@ def games_table():
     return table(head, rows)
 
 
+def training_table():
+    """Steps a second of every trainer."""
+    found = read("training_speed")["steps"]
+    names = list(dict.fromkeys(name for row in found for name in row["rates"]))
+    rows = [
+        (
+            f"{row['envs']} × {row['steps']}, minibatch {row['minibatch']:,}",
+            row["threads"],
+            *(f"{row['rates'][name]:,.0f}" if name in row["rates"] else "" for name in names),
+        )
+        for row in found
+    ]
+    return table(("environments × steps", "threads", *names), rows)
+
+
+def sb3_table():
+    """Scores of both by task."""
+    rows = []
+    for name in ("ppo", "dqn"):
+        for row in read(f"against_sb3_{name}")["tasks"]:
+            cells = [
+                f"{row[who]['mean']:.3f} ({row[who]['interval'][0]:.3f} to "
+                f"{row[who]['interval'][1]:.3f})"
+                for who in ("spelunk", "SB3")
+            ]
+            low, high = row["difference"]["interval"]
+            better = row["probability_of_improvement"]
+            rows.append(
+                (
+                    name.upper(),
+                    row["task"],
+                    f"{row['steps']:,}",
+                    *cells,
+                    f"{row['difference']['mean']:+.3f} ({low:+.3f} to {high:+.3f})",
+                    f"{better['point']:.2f} ({better['low']:.2f} to {better['high']:.2f})",
+                )
+            )
+    head = ("learner", "task", "steps", "ours", "SB3's", "difference", "P(ours is better)")
+    return table(head, rows)
+
+
+def curves_table():
+    """What every training ended with."""
+    rows = []
+    for name, found in read("curves")["tasks"].items():
+        scores = ", ".join(
+            "–" if run["normalized_score"] is None else f"{run['normalized_score']:.3f}"
+            for run in found["runs"]
+        )
+        returns = ", ".join(f"{run['return_mean']:.3g}" for run in found["runs"])
+        rows.append((name, f"{found['runs'][0]['env_steps']:,}", returns, scores))
+    return table(("task", "steps", "mean return of each seed", "normalised score"), rows)
+
+
 def fill(page, parts):
     """Rewrite what stands between a page's markers."""
     text = page.read_text()
@@ -276,6 +403,9 @@ def main():
             "bytes": bytes_table(),
             "peers": peers_table(),
             "games": games_table(),
+            "training": training_table(),
+            "against_sb3": sb3_table(),
+            "curves": curves_table(),
         },
     )
 

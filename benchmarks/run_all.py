@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 NAMES = (
-    "throughput", "peers", "games", "startup", "searchers", "ppo_door_key", "novelty_maze",
-    "small_lm_bandit", "render",
+    "throughput", "peers", "games", "startup", "searchers", "ppo_door_key", "training_speed",
+    "against_sb3", "curves", "novelty_maze", "small_lm_bandit", "render",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def examples():
-    for page in ("README.md", "docs/engine.md"):
+    for page in ("README.md", "docs/engine.md", "docs/training.md"):
         for i, block in enumerate(
             re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
         ):

@@ -5,15 +5,13 @@ import io
 import re
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...envs.reference import reference
 from .evaluation import mean_interval
-
-if TYPE_CHECKING:
-    from .report import Group
+from .run_groups import Group
 
 _COLOURS = ("#4e84e0", "#dd7d35", "#3fa66b", "#b16ad6", "#d9566f", "#25a5b3", "#a58a20", "#8f7768")
 _DASHES = ("solid", "dashed", "dotted")
@@ -46,7 +44,7 @@ class _Html(str):
     """Text that is HTML already; all other text is escaped."""
 
 
-def render(groups: Sequence["Group"], figures: dict[str, Any]) -> str:
+def render(groups: Sequence[Group], figures: dict[str, Any]) -> str:
     """The page.
 
     Args:
@@ -97,7 +95,7 @@ def interval(point: float | None, bounds: Sequence[float] | None) -> str:
     return f"{number(point)} [{number(bounds[0])}, {number(bounds[1])}]"
 
 
-def _curves(groups: Sequence["Group"], styles: dict[str, tuple[str, str]]) -> str:
+def _curves(groups: Sequence[Group], styles: dict[str, tuple[str, str]]) -> str:
     """The learning curves on one environment."""
     task = groups[0].runs[0].config.task
     yardstick = reference(task.env_id, **task.env_kwargs)
@@ -124,7 +122,7 @@ def _curves(groups: Sequence["Group"], styles: dict[str, tuple[str, str]]) -> st
     )
 
 
-def _draw_group(axes: Any, group: "Group", colour: str, dash: str) -> None:
+def _draw_group(axes: Any, group: Group, colour: str, dash: str) -> None:
     curves = [run.curve for run in group.runs if run.summary is not None and len(run.curve)]
     single = [run.curve for run in group.runs if run.summary is None]
     first = max((curve[0, 0] for curve in curves), default=0)
@@ -204,7 +202,7 @@ def _comparison(found: dict[str, Any], styles: dict[str, tuple[str, str]]) -> li
     ]
 
 
-def _films(groups: Sequence["Group"]) -> str:
+def _films(groups: Sequence[Group]) -> str:
     """The recorded episodes of each group's first run."""
     films = []
     for group in groups:
@@ -219,7 +217,7 @@ def _films(groups: Sequence["Group"]) -> str:
     return f'<h2>Episodes</h2><div class="films">{"".join(films)}</div>' if films else ""
 
 
-def _hyperparameters(groups: Sequence["Group"], rows: Sequence[dict[str, Any]]) -> list[str]:
+def _hyperparameters(groups: Sequence[Group], rows: Sequence[dict[str, Any]]) -> list[str]:
     """A table for each agent, with a column for each of its groups."""
     parts = ["<h2>Hyperparameters</h2>"]
     names = [group.runs[0].config.agent for group in groups]
@@ -232,7 +230,7 @@ def _hyperparameters(groups: Sequence["Group"], rows: Sequence[dict[str, Any]]) 
     return parts
 
 
-def _runs(groups: Sequence["Group"]) -> str:
+def _runs(groups: Sequence[Group]) -> str:
     body = []
     for group in groups:
         for run in group.runs:

@@ -80,6 +80,8 @@ class Rollout:
         self._num_steps = time
         self._mode = env.metadata["autoreset_mode"]
         self._env_on_gpu = hasattr(env, "device")
+        #: Whether collecting never waits for the host, so that a GPU can repeat it as a graph.
+        self.stays_on_device = self._env_on_gpu and self._mode is not AutoresetMode.DISABLED
         self._apart = self.device.type != "cpu" and not self._env_on_gpu
         rows = flatten_observations(seen[0])
         head = network.head

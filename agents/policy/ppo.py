@@ -147,7 +147,7 @@ class PPO(Trainer):
         self._index, self._size = torch.empty(0, dtype=torch.int64, device=device), 0
         self._gather: Any = self._gather_stretch
         self._update: Any = self._update_once
-        if self.task.autoreset_mode != "DISABLED":
+        if self.rollout.stays_on_device:
             self._gather = Captured(self._gather, device)
         if self.world.size == 1 and self._parts % config.num_minibatches == 0:
             # The arrays of experience are the same from the second stretch on.

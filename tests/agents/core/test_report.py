@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from spelunk.agents.core import page
 from spelunk.agents.core.evaluation import mean_interval
 from spelunk.agents.core.extras import MissingPackageError
-from spelunk.agents.core.report import find_runs, group_runs, write_report
+from spelunk.agents.core.report import write_report
 from spelunk.agents.core.run import RunConfig, RunError
+from spelunk.agents.core.run_groups import find_runs, group_runs
 from spelunk.agents.core.trainer import Task
 
 DOOR, TILE = "spelunk/DoorKey-v0", "spelunk/SlidingTile-v0"
