@@ -10,6 +10,7 @@ it the 3-puzzle takes a move off the board as a lost turn, for both.
 import functools
 import sys
 import time
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -60,7 +61,9 @@ class FreeTile(sliding_tile.SlidingTile):
 
 
 gymnasium.register(
-    "bench/FreeTile-v0", FreeTile, vector_entry_point=functools.partial(KernelVectorEnv, FreeTile)
+    "bench/FreeTile-v0",
+    FreeTile,  # pyright: ignore[reportArgumentType]
+    vector_entry_point=functools.partial(KernelVectorEnv, FreeTile),
 )
 
 BANDIT, MAZE = "spelunk/BernoulliBandit-v0", "spelunk/PointMaze-v0"
@@ -78,11 +81,16 @@ DQN_TASKS = {
     "SlidingTile 2×2, unmasked": ("bench/FreeTile-v0", {}, 60_000, (TILE, {"size": 2})),
     "DoorKey 5×5": (DOOR, {"size": 5}, 60_000, None),
 }
-SHARED_PPO = {"learning_rate": 7e-4, "gamma": 0.99}
-SHARED_DQN = {"learning_rate": 5e-4, "gamma": 0.99, "batch_size": 64, "learning_starts": 1_000}
+SHARED_PPO: dict[str, Any] = {"learning_rate": 7e-4, "gamma": 0.99}
+SHARED_DQN: dict[str, Any] = {
+    "learning_rate": 5e-4,
+    "gamma": 0.99,
+    "batch_size": 64,
+    "learning_starts": 1_000,
+}
 
 
-def make(id, kwargs, lanes):
+def make(id, kwargs, lanes) -> Any:
     """A batch."""
     return gymnasium.make_vec(id, num_envs=lanes, autoreset_mode="SAME_STEP", **kwargs)
 

@@ -27,7 +27,7 @@ POINTS = 60
 TASKS = (
     ("DoorKey", {"size": 5}, "ppo", {}, 500_000),
     ("DoorKey", {}, "ppo", {}, 3_000_000),
-    ("BernoulliBandit", {}, "ppo", {}, 500_000),
+    ("BernoulliBandit", {}, "ppo", {"num_steps": 32}, 1_000_000),
     ("BernoulliBandit", {}, "dqn", {}, 100_000),
     ("KnowledgeSearch", {}, "ppo", {"learning_rate": 2e-3, "entropy_coef": 0.003}, 2_000_000),
     ("PointMaze", {}, "ppo", {}, 500_000),

@@ -110,7 +110,7 @@ def theirs_to_score(size, seed):
             return not self.reached and time.perf_counter() - begin < SECONDS_LIMIT
 
         def _on_rollout_end(self):
-            latest = [episode["r"] for episode in self.model.ep_info_buffer]
+            latest = [episode["r"] for episode in self.model.ep_info_buffer or ()]
             if len(latest) == 100:
                 self.reached = reference.normalize(statistics.mean(latest)) >= 0.9
 

@@ -134,7 +134,8 @@ class Rollout:
         Args:
             noise: (time, lanes, …) that actions are sampled from.
         """
-        for array in (self.rows, self._host_rows, self.starts, *self._optional(self.masks)):
+        masks = () if self.masks is None else (self.masks,)
+        for array in (self.rows, self._host_rows, self.starts, *masks):
             array[0].copy_(array[-1])
         if self.first_state is not None:
             self.first_state.copy_(self.state)
@@ -233,9 +234,6 @@ class Rollout:
         """Where an episode terminated: of a game, for all agents."""
         terminated = self._terminated[when]
         return terminated if self._terminated.ndim == 2 else terminated.all(-1)
-
-    def _optional(self, array: Tensor | None) -> tuple[Tensor, ...]:
-        return () if array is None else (array,)
 
 
 def generalized_advantages(

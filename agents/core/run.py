@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -128,17 +129,8 @@ def train(
             if trainer.world.agree(log.due):
                 log.save()
     leave_world()
-    seconds = log.seconds
-    figures: dict[str, Any] = {
-        "agent": run.agent,
-        "env_id": run.task.env_id,
-        "env_kwargs": run.task.env_kwargs,
-        "seed": run.task.seed,
-        "env_steps": trainer.env_steps,
-        "steps_per_second": trainer.env_steps / seconds if seconds else None,
-        "wall_seconds": seconds,
-    }
     draw_curve(folder)
+    figures = _figures(run, trainer.env_steps, log.seconds)
     if trainer.env_steps < run.task.total_steps:
         return {**figures, "interrupted": True}
     score = evaluate(
@@ -148,6 +140,30 @@ def train(
     summary = {**figures, **score.summary(), "versions": versions()}
     write_json(folder / "summary.json", summary)
     return summary
+
+
+def _figures(run: RunConfig, env_steps: int, seconds: float) -> dict[str, Any]:
+    """What a summary says of the training itself."""
+    return {
+        "agent": run.agent,
+        "env_id": run.task.env_id,
+        "env_kwargs": run.task.env_kwargs,
+        "seed": run.task.seed,
+        "env_steps": env_steps,
+        "steps_per_second": env_steps / seconds if seconds else None,
+        "wall_seconds": seconds,
+        "peak_memory_bytes": _peak_memory(),
+    }
+
+
+def _peak_memory() -> int | None:
+    """The most memory that this process has held, in bytes; None where nobody knows."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such module.
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def load_agent(folder: Path) -> tuple[Agent, RunConfig]:

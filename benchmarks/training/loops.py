@@ -56,7 +56,7 @@ def minigrid(setting):
     from gymnasium.wrappers import FlattenObservation
     from minigrid.wrappers import ImgObsWrapper
 
-    def make():
+    def make() -> gymnasium.Env:
         name = f"MiniGrid-DoorKey-{setting.size}x{setting.size}-v0"
         return FlattenObservation(ImgObsWrapper(gymnasium.make(name)))
 

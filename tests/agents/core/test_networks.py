@@ -72,6 +72,7 @@ def test_the_input_layer_is_a_linear_layer_over_the_features(space, normalize):
     grads = [layer.table.grad.T if layer.table is not None else None]
     grads += [layer.weight.grad if layer.weight is not None else None]
     found = torch.cat([g for g in grads if g is not None], dim=1)
+    assert dense.weight.grad is not None
     assert torch.allclose(found, dense.weight.grad, atol=1e-5)
 
 

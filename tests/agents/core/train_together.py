@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,8 @@ def main(path: str, updates: str, config: str, mode: str, resume: str) -> None:
     arrays, meta = trainer.state()
     if trainer.world.rank == 0:
         figures = {f"metric.{k}": np.array([m[k] for m in metrics if k in m]) for k in metrics[-1]}
-        np.savez(path, env_steps=meta["env_steps"], **arrays, **figures)
+        kept: dict[str, Any] = {**arrays, **figures}
+        np.savez(path, env_steps=meta["env_steps"], **kept)
     leave_world()
 
 

@@ -190,6 +190,17 @@ def test_networks_by_name(network):
     assert all((a != b).any() for a, b in zip(before, trainer.network.parameters(), strict=True))
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's compiler, by itself
+def test_a_compiled_network_learns_the_same():
+    task = Task("spelunk/BernoulliBandit-v0", total_steps=4096, num_envs=8)
+    metrics = []
+    for compiled in (False, True):
+        trainer = PPO(task, Config(num_steps=8, hidden=(8,), compile=compiled))
+        metrics.append([trainer.step() for _ in range(2)][-1])
+    assert metrics[0] == pytest.approx(metrics[1], abs=1e-5)
+
+
 def test_what_cannot_be():
     with pytest.raises(UnsupportedFaceError, match="take turns"):
         PPO(Task("spelunk/TicTacToe-v0", 1000, 8), Config())

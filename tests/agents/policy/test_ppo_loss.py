@@ -48,4 +48,5 @@ def test_an_unlikely_action_has_a_finite_gradient():
     targets = Targets(torch.tensor([0]), 0 * one, one, one, one, None)
     terms = Terms(torch.tensor([1.0, 0.5, -0.01]), torch.tensor(0.2), None, 1)
     ppo_loss(Categorical(logits), one, targets, terms)[0].backward()
+    assert logits.grad is not None
     assert logits.grad.isfinite().all()
