@@ -161,7 +161,9 @@ class PPO(Trainer):
         self._experience = self._gather()
         self.statistics.look(self.env)
         metrics = self._learn()
-        update_moments(self.network, self.rollout.rows[:-1].flatten(0, 1), self.world)
+        for torso in (self.network.torso, self.network.value_torso):
+            if torso is not None:
+                update_moments(torso, self.rollout.rows[:-1].flatten(0, 1), self.world)
         self.env_steps += self.config.num_steps * self.task.num_envs
         return {**self.statistics.means(self.world), **metrics}
 
