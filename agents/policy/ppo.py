@@ -274,11 +274,13 @@ class PPO(Trainer):
 
     def _normalized(self, advantages: Tensor, weights: Tensor | None, count: Any) -> Tensor:
         """Advantages with mean 0 and deviation 1 over the minibatch of all processes."""
-        known = advantages.double() if weights is None else (advantages * weights).double()
-        total = self.world.sum(torch.stack([known.sum(), (known * advantages).sum()]))
-        mean = total[0] / count
-        variance = (total[1] - count * mean.square()) / (count - 1)
-        return (advantages - mean.float()) / (variance.clamp(min=0).sqrt().float() + 1e-8)
+        known = advantages if weights is None else advantages * weights
+        sums = known.sum(dtype=torch.float64), (known * advantages).sum(dtype=torch.float64)
+        total, squares = self.world.sum(torch.stack(sums))
+        mean = total / count
+        variance = (squares - total * mean) / torch.as_tensor(count - 1).clamp(min=1)
+        deviation = variance.clamp(min=0).sqrt() + 1e-8
+        return (advantages - mean.float()) * (1 / deviation).float()
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         arrays = torch_state(self.network, self.optimizer, self.generator)

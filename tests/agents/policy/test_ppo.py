@@ -161,6 +161,12 @@ def test_illegal_actions_are_never_taken():
     assert probability(trainer, 1, 0) == 0
 
 
+def test_a_minibatch_of_one():
+    task = Task("probe/Probe-v0", 10**6, 1, env_kwargs={"kind": "both"})
+    trainer = PPO(task, dataclasses.replace(PROBE, num_steps=4, num_minibatches=4))
+    assert all(np.isfinite(v) for v in trainer.step().values())
+
+
 def test_an_update_ends_where_the_policy_has_moved_far():
     far = make("both", target_kl=1e-9, learning_rate=1e-2)
     assert far.step()["epochs"] == 1
