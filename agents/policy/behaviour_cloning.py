@@ -5,6 +5,7 @@ framework for behavioural cloning". The policy minimises the negative log-likeli
 that the demonstrator took. Whole episodes are held out, on which the loss is measured as well.
 """
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +15,17 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
 from .. import registry
 from ..core.agent import Agent, interact
-from ..core.distributions import ActionHead
-from ..core.features import Features, flatten_observations, orthogonal
-from ..core.networks import mlp
-from ..core.torch_state import pack_tensors, unpack_tensors
+from ..core.features import flatten_observations
+from ..core.networks import NetworkKind
+from ..core.optimizer import FlatOptimizer
+from ..core.torch_state import load_torch_state, torch_state
 from ..core.trainer import Arrays, Task, Trainer
+from .actor_critic import ActorCritic, PolicyAgent
 
 
 @dataclass(frozen=True)
@@ -41,52 +43,10 @@ class Config:
     """Adam's step size."""
     validation: float = 0.1
     """The share of the episodes that is held out; at least one of those played side by side is."""
+    network: NetworkKind = "auto"
+    """What reads observations: mlp, flat, cnn, set, graph, or auto for what suits them."""
     hidden: tuple[int, ...] = (128, 128)
     """Widths of the hidden layers."""
-
-
-class Policy(nn.Module):
-    """A perceptron from observations to an action distribution."""
-
-    def __init__(
-        self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any],
-        hidden: tuple[int, ...],
-    ):  # fmt: skip
-        super().__init__()
-        features = Features(observation_space)
-        self.head = ActionHead(action_space)
-        self.torso = nn.Sequential(
-            features,
-            *mlp(features.width, hidden, nn.ReLU),
-            orthogonal((features.width, *hidden)[-1], self.head.inputs, gain=0.01),
-        )
-
-    def forward(self, rows: Tensor, mask: Tensor | None) -> Any:
-        """The distribution for raw observation rows (n, width) and masks (n, actions) or None."""
-        return self.head(self.torso(rows), mask)
-
-
-class ClonedAgent(Agent):
-    """Takes the most probable action of a policy.
-
-    Args:
-        policy: called with raw observation rows and masks.
-    """
-
-    deterministic = True
-
-    def __init__(self, policy: Policy):
-        self.policy = policy
-
-    @torch.no_grad()
-    def act(self, observations: Any, infos: dict[str, Any]) -> Any:
-        device = next(self.policy.parameters()).device
-        mask = infos.get("action_mask")
-        distribution = self.policy(
-            flatten_observations(observations).to(device),
-            None if mask is None else torch.from_numpy(mask).to(device),
-        )
-        return distribution.mode().cpu().numpy()
 
 
 class Recorder(Agent):
@@ -155,10 +115,14 @@ class BehaviourCloning(Trainer):
             )
         torch.manual_seed(task.seed)
         self.generator = torch.Generator().manual_seed(task.seed)
-        self.policy = Policy(
-            self.env.single_observation_space, self.env.single_action_space, config.hidden
-        ).to(task.device)
-        self.optimizer = torch.optim.Adam(self.policy.parameters(), config.learning_rate)
+        #: That of PPO, which can go on from it; its value function is not learned here.
+        self.network = ActorCritic(
+            self.env.single_observation_space, self.env.single_action_space,
+            network=config.network, hidden=config.hidden, activation="relu",
+        ).to(task.device)  # fmt: skip
+        self.optimizer = FlatOptimizer(
+            self.network, "adam", config.learning_rate, max_grad_norm=math.inf, eps=1e-8
+        )
         #: Demonstrated steps by name: `rows`, `actions`, and `masks` where there are any.
         self.training: Arrays = {}
         self.validation: Arrays = {}
@@ -204,9 +168,7 @@ class BehaviourCloning(Trainer):
         for index in order.split(self.config.batch_size):
             _, log_prob, _ = self._likelihood(self.training, index.numpy())
             loss = -log_prob.mean()
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
+            self.optimizer.step(loss)
             losses.append(loss.detach())
         return float(torch.stack(losses).mean())
 
@@ -223,36 +185,31 @@ class BehaviourCloning(Trainer):
     def _likelihood(self, steps: Arrays, index: np.ndarray[Any, Any]) -> tuple[Any, Tensor, Tensor]:
         """The policy's distribution at some steps, the log-probabilities and the actions."""
         parts = {k: torch.from_numpy(v[index]).to(self.task.device) for k, v in steps.items()}
-        distribution = self.policy(parts["rows"], parts.get("masks"))
-        actions = parts["actions"].to(self.policy.head.dtype)
+        outputs, _ = self.network(parts["rows"])
+        distribution = self.network.head(outputs, parts.get("masks"))
+        actions = parts["actions"].to(self.network.head.dtype)
         return distribution, distribution.log_prob(actions), actions
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         arrays = {
-            **pack_tensors("policy", self.policy.state_dict()),
+            **torch_state(self.network, self.optimizer, self.generator),
             **{f"training.{name}": part for name, part in self.training.items()},
             **{f"validation.{name}": part for name, part in self.validation.items()},
-            "generator": self.generator.get_state().numpy(),
         }
-        for index, moments in self.optimizer.state_dict()["state"].items():
-            arrays |= pack_tensors(f"optimizer.{index}", moments)
         return arrays, {"env_steps": self.env_steps, "episodes": self._episodes}
 
     def load_state(self, arrays: Arrays, meta: dict[str, Any]) -> None:
-        self.policy.load_state_dict(unpack_tensors("policy", arrays))
-        groups = self.optimizer.state_dict()["param_groups"]
-        moments = {i: unpack_tensors(f"optimizer.{i}", arrays) for i in groups[0]["params"]}
-        kept = {i: values for i, values in moments.items() if values}
-        self.optimizer.load_state_dict({"state": kept, "param_groups": groups})
-        self.generator.set_state(torch.from_numpy(arrays["generator"].copy()))
+        load_torch_state(self.network, self.optimizer, self.generator, arrays)
         self.training, self.validation = (
             {k.removeprefix(kind): v.copy() for k, v in arrays.items() if k.startswith(kind)}
             for kind in ("training.", "validation.")
         )
         self.env_steps, self._episodes = meta["env_steps"], meta["episodes"]
 
-    def agent(self) -> ClonedAgent:
-        return ClonedAgent(self.policy)
+    def agent(self) -> PolicyAgent:
+        agent = PolicyAgent(self.network)
+        agent.deterministic = True
+        return agent
 
 
 def demonstrator(name: str) -> Agent:

@@ -41,7 +41,8 @@ def learn(monkeypatch, teacher, updates, env_id="probe/Probe-v0", **env_kwargs):
 
 @torch.no_grad()
 def probabilities(trainer, sign, mask=None):
-    return trainer.policy(rows(sign, 0), mask).log_probabilities[0].exp().tolist()
+    outputs, _ = trainer.network(rows(sign, 0))
+    return trainer.network.head(outputs, mask).log_probabilities[0].exp().tolist()
 
 
 def test_the_observation_decides(monkeypatch):
@@ -51,7 +52,9 @@ def test_the_observation_decides(monkeypatch):
     assert metrics["validation_accuracy"] == 1
     assert metrics["return_mean"] == 1
     observations, infos = trainer.env.reset(seed=5)
-    assert (trainer.agent().act(observations, infos) == (observations[:, 0] > 0)).all()
+    agent = trainer.agent()
+    agent.start(trainer.env, seed=0)
+    assert (agent.act(observations, infos) == (observations[:, 0] > 0)).all()
 
 
 def test_chance_is_imitated_too(monkeypatch):
@@ -85,7 +88,9 @@ def test_continuous_actions(monkeypatch):
     )
     assert "validation_accuracy" not in metrics
     observations, infos = trainer.env.reset(seed=5)
-    chosen = trainer.agent().act(observations, infos)
+    agent = trainer.agent()
+    agent.start(trainer.env, seed=0)
+    chosen = agent.act(observations, infos)
     assert abs(chosen - np.array([0.6, -0.3])).max() < 0.1
 
 
@@ -128,7 +133,7 @@ def test_resume_is_exact():
     resumed.load_state(*split.state())
     for _ in range(2):
         assert straight.step() == resumed.step()
-    for a, b in zip(straight.policy.parameters(), resumed.policy.parameters(), strict=True):
+    for a, b in zip(straight.network.parameters(), resumed.network.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
