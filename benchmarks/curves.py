@@ -23,6 +23,11 @@ from spelunk.agents.core.trainer import Task
 
 SEEDS = range(3)
 POINTS = 60
+#: A tour is short and its reward never discounted.
+ROUTES = {
+    "num_steps": 20, "num_minibatches": 4, "gamma": 1.0, "lam": 0.95, "entropy_coef": 0.0,
+    "hidden": (128, 128),
+}  # fmt: skip
 #: Environment, arguments, agent, hyperparameters, environment steps.
 TASKS = (
     ("DoorKey", {"size": 5}, "ppo", {}, 500_000),
@@ -31,13 +36,14 @@ TASKS = (
     ("BernoulliBandit", {}, "dqn", {}, 100_000),
     ("KnowledgeSearch", {}, "ppo", {"learning_rate": 2e-3, "entropy_coef": 0.003}, 2_000_000),
     ("PointMaze", {}, "ppo", {}, 500_000),
-    ("PointMaze", {}, "sac", {}, 30_000),
-    ("SlidingTile", {"size": 2}, "ppo", {}, 200_000),
+    ("PointMaze", {}, "sac", {}, 4_000),
+    ("SlidingTile", {"size": 2}, "ppo", {"num_steps": 16}, 500_000),
     ("SlidingTile", {"size": 2}, "q_learning", {}, 200_000),
-    ("SlidingTile", {}, "ppo", {}, 2_000_000),
+    ("SlidingTile", {"scramble": 12}, "ppo", {"num_steps": 32}, 3_000_000),
+    ("SlidingTile", {}, "ppo", {"num_steps": 32}, 3_000_000),
     ("SlidingTile", {}, "q_learning", {}, 5_000_000),
-    ("TSP", {"cities": 10}, "ppo", {}, 1_000_000),
-    ("TSP", {}, "ppo", {}, 2_000_000),
+    ("TSP", {"cities": 10}, "ppo", ROUTES, 4_000_000),
+    ("TSP", {}, "ppo", ROUTES, 4_000_000),
     ("PressurePlates", {"size": 5}, "ppo", {}, 1_000_000),
 )
 
