@@ -19,7 +19,7 @@ from ...envs.reference import reference
 from .. import registry
 from .formats import number, plain, space_words
 from .overrides import read_dataclass, read_env_arguments
-from .sweep import SweepOptions, plan, ranking_table, sweep
+from .sweep_options import SweepOptions
 
 Positional = tyro.conf.Positional
 Json = Annotated[bool, tyro.conf.arg(name="json", help="Print one JSON value on the last line.")]
@@ -199,6 +199,8 @@ class Commands:
             agent: The agent's name, as `spelunk list` shows it.
             env_id: The environment's id.
         """
+        from .sweep import plan, ranking_table, sweep
+
         row, (_, kwargs) = self._trained(agent), self._environment(env_id, "vector")
         trials = plan(row, env_id, kwargs, self._agent_arguments, options)
         found = sweep(trials, options)

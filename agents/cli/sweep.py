@@ -28,29 +28,10 @@ from ..core.extras import require
 from ..core.run import RunConfig, train
 from ..core.trainer import Task
 from .overrides import read_dataclass
+from .sweep_options import SweepOptions
 
 #: How often a trial is tried again whose worker died.
 _RETRIES = 3
-
-
-@dataclasses.dataclass(frozen=True)
-class SweepOptions:
-    """How to sweep, as the command line asks for it."""
-
-    seeds: tuple[int, ...] = (0, 1, 2)
-    """Each combination is trained with each."""
-    total_steps: int = 1_000_000
-    """Environment steps to train each trial for."""
-    num_envs: int | None = None
-    """Environments side by side; as many as suit the agent where not given."""
-    cpus_per_trial: int = 1
-    """Cores, and threads, of each trial."""
-    gpus_per_trial: float = 0.0
-    """GPUs of each trial; 0.5 shares one between two."""
-    ray_address: str | None = None
-    """A Ray cluster to run on; Ray is started on this machine where not given."""
-    out: Path | None = None
-    """The sweep's folder; runs/sweep-AGENT-ENVIRONMENT where not given."""
 
 
 class SweepError(SpelunkError, ValueError):

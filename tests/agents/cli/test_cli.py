@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import json
+import subprocess
 import sys
 
 import pytest
@@ -55,7 +56,7 @@ def test_train_then_eval_a_run(capsys, tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text())["config"]["num_steps"] == 16
     again = value(capsys, "eval", folder, "--episodes", "256")
     assert again["return_mean"] == summary["return_mean"]
-    assert again.keys() >= summary.keys() - {"env_steps"}
+    assert again.keys() >= summary.keys() - {"env_steps", "peak_memory_bytes"}
     resumed = value(capsys, "train", "--resume", folder)
     assert resumed["env_steps"] == 512
 
@@ -185,3 +186,9 @@ def test_an_unknown_command(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["dig"])
     assert stop.value.code == 2
+
+
+def test_help_does_not_wait_for_heavy_packages():
+    code = "import sys, spelunk.agents.cli.main; print(*{'torch', 'ray'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

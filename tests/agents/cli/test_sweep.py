@@ -12,13 +12,13 @@ from spelunk.agents.cli import sweep as module
 from spelunk.agents.cli.main import main
 from spelunk.agents.cli.sweep import (
     SweepError,
-    SweepOptions,
     plan,
     read_grid,
     report,
     run_trial,
     sweep,
 )
+from spelunk.agents.cli.sweep_options import SweepOptions
 
 PPO = registry.entry("ppo")
 
