@@ -70,7 +70,7 @@ def in_process(what, argument, threads):
 
 #: Steps after which a trainer is given up, and the set-ups found best by trying some of each.
 LIMIT = {5: 400_000, 8: 4_000_000}
-SECONDS_LIMIT = 200
+SECONDS_LIMIT = 150
 OURS = {5: (32, 64, 4, 2e-3), 8: (256, 128, 8, 1e-3)}
 
 
