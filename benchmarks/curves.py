@@ -77,6 +77,7 @@ def draw(tasks):
     """Small multiples: each seed a line, the random policy and the best known beside them."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     columns = 4
     rows = -(-len(tasks) // columns)
@@ -95,6 +96,7 @@ def draw(tasks):
             axes.axhline(reference.best, color="#5cb86c", ls="--", lw=1)
         axes.set_title(name, fontsize=8)
         axes.tick_params(labelsize=7)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(
             lambda x, _: f"{x / 1e6:g} M" if x >= 1e6 else f"{x / 1e3:g} k"
         )
