@@ -23,7 +23,7 @@ from ..core.normalization import ReturnScale
 from ..core.optimizer import FlatOptimizer, OptimizerKind
 from ..core.rollout import EpisodeStatistics, Rollout, generalized_advantages, make_batch
 from ..core.schedules import linear
-from ..core.torch_state import load_torch_state, torch_state
+from ..core.torch_state import load_torch_state, pack_tensors, torch_state, unpack_tensors
 from ..core.trainer import Arrays, Task, Trainer
 from .actor_critic import ActorCritic, PolicyAgent
 from .ppo_loss import METRICS, Targets, Terms, ppo_loss
@@ -234,7 +234,7 @@ class PPO(Trainer):
         """The parts of one pass: where our share of each is, and how many it has in all."""
         lanes, n, device = self.task.num_envs, self.env.num_envs, self.generator.device
         order = torch.randperm(self._parts, generator=self.generator, device=device)
-        for part in order.chunk(self.config.num_minibatches):
+        for part in order.tensor_split(self.config.num_minibatches):
             if self.world.size == 1:
                 yield part, len(part)
                 continue
@@ -287,29 +287,20 @@ class PPO(Trainer):
         for name, part in self._by_lane().items():
             arrays[f"lanes.{name}"] = self.world.gather(part.cpu()).numpy()
         if self.reward_scale is not None:
-            for name, part in self.reward_scale.moments.state_dict().items():
-                arrays[f"rewards.{name}"] = part.cpu().numpy()
+            arrays |= pack_tensors("rewards", self.reward_scale.moments.state_dict())
         return arrays, {"env_steps": self.env_steps}
 
     def load_state(self, arrays: Arrays, meta: dict[str, Any]) -> None:
         load_torch_state(self.network, self.optimizer, self.generator, arrays)
-        lanes = {
-            k.removeprefix("lanes."): v[self._lanes].copy()
-            for k, v in arrays.items()
-            if k.startswith("lanes.")
-        }
-        self.env.restore(unpack_records(lanes.pop("env"), self.env.records()))
+        lanes = {k: v[self._lanes] for k, v in unpack_tensors("lanes", arrays).items()}
+        self.env.restore(unpack_records(lanes.pop("env").numpy(), self.env.records()))
         self.rollout.look(*self.env.present())
-        self.statistics.latest = lanes.pop("episodes").T.copy()
+        self.statistics.latest = lanes.pop("episodes").T.numpy().copy()
         kept = self._by_lane()
         for name, part in lanes.items():
-            kept[name].copy_(torch.from_numpy(part))
+            kept[name].copy_(part)
         if self.reward_scale is not None:
-            prefix = "rewards."
-            self.reward_scale.moments.load_state_dict(
-                {k.removeprefix(prefix): torch.from_numpy(v.copy()) for k, v in arrays.items()
-                 if k.startswith(prefix)}
-            )  # fmt: skip
+            self.reward_scale.moments.load_state_dict(unpack_tensors("rewards", arrays))
         self.env_steps = meta["env_steps"]
 
     def _by_lane(self) -> dict[str, Tensor]:

@@ -91,7 +91,7 @@ class Config:
     temperature: float = 0.03
     """That of the policy, a softmax of the values."""
     network: NetworkKind = "auto"
-    """What reads observations: mlp, cnn, set, graph, or auto for what suits them."""
+    """What reads observations: mlp, flat, cnn, set, graph, or auto for what suits them."""
     hidden: tuple[int, ...] = (128, 128)
     """Widths of the hidden layers."""
     activation: Activation = "relu"
