@@ -7,6 +7,10 @@ its behaviours to the archive (Gomes, Mariano & Christensen 2015, "Devising effe
 search algorithms"). The same loop with another score is the search for fitness.
 """
 
+import functools
+import json
+import logging
+import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +20,7 @@ from gymnasium import spaces
 
 from ...envs.kernel import InvalidArgumentError, UnsupportedFaceError
 from ..core.agent import Agent
-from ..core.checkpoint import pack_records, unpack_records
+from ..core.extras import require
 from ..core.trainer import Arrays, Task, Trainer
 from .archive import Archive, novelty
 
@@ -43,6 +47,9 @@ class Config:
     """Standard deviation of the Gaussian noise added to every weight of a child."""
     hidden: tuple[int, ...] = (16,)
     """Widths of the policies' hidden layers."""
+    workers: int = 0
+    """Ray workers that share the population out and play it, here or on the cluster that
+    RAY_ADDRESS names; 0 plays it in this process. Scores are the same."""
 
 
 class Perceptrons:
@@ -152,7 +159,8 @@ class NoveltySearch(Trainer):
         self.population: Floats = self.perceptrons.draw(self.rng, task.num_envs)
         self.champion, self.champion_return = self.population[0].copy(), -np.inf
         self.archive = Archive({"behaviour": (np.float64, (len(config.descriptor),))})
-        self.env.reset(seed=task.seed * 2**20)
+        self._generation = 0
+        self._remote = _remote_play() if config.workers else None
 
     def step(self) -> dict[str, float]:
         config = self.config
@@ -175,22 +183,23 @@ class NoveltySearch(Trainer):
 
     def _play(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns (n,), lengths (n,) and behaviours (n, d) of an episode of each individual."""
-        n = self.task.num_envs
-        returns, lengths = np.zeros(n), np.zeros(n, np.int64)
-        behaviours = np.zeros((n, len(self.config.descriptor)))
-        running = np.ones(n, bool)
-        observations, infos = self.env.reset()
-        while running.any():
-            actions = self.perceptrons.act(self.population, observations, infos.get("action_mask"))
-            observations, _, terminated, truncated, infos = self.env.step(actions)
-            ended = running & (terminated | truncated)
-            if ended.any():
-                returns[ended] = infos["episode"]["r"][ended]
-                lengths[ended] = infos["episode"]["l"][ended]
-                for d, name in enumerate(self.config.descriptor):
-                    behaviours[ended, d] = infos["final_info"][name][ended]
-                running &= ~ended
-        return returns, lengths, behaviours
+        task, config, n = self.task, self.config, self.task.num_envs
+        # Each generation has seeds of its own, whoever plays which part of it.
+        first = task.seed * 2**20 + self._generation * n % 2**20
+        self._generation += 1
+        if self._remote is None:
+            return play(self.env, self.perceptrons, self.population, config.descriptor, first)
+        ray, remote = self._remote
+        parts = np.array_split(np.arange(n), min(config.workers, n))
+        calls = [
+            remote.remote(
+                task.env_id, json.dumps(task.env_kwargs), config.hidden, config.descriptor,
+                self.population[part], first + int(part[0]),
+            )
+            for part in parts
+        ]  # fmt: skip
+        returns, lengths, behaviours = zip(*ray.get(calls), strict=True)
+        return np.concatenate(returns), np.concatenate(lengths), np.concatenate(behaviours)
 
     def _breed(self, scores: np.ndarray) -> None:
         """Replace the population by its elites and by mutated children of those selected."""
@@ -208,22 +217,80 @@ class NoveltySearch(Trainer):
             "population": self.population,
             "champion": self.champion,
             "champion_return": np.array([self.champion_return]),
-            "env": pack_records(self.env.snapshot()),
             **self.archive.arrays(),
         }
-        return arrays, {"env_steps": self.env_steps, "rng": self.rng.bit_generator.state}
+        counters = {"env_steps": self.env_steps, "generation": self._generation}
+        return arrays, {**counters, "rng": self.rng.bit_generator.state}
 
     def load_state(self, arrays: Arrays, meta: dict[str, Any]) -> None:
         self.population = arrays["population"].copy()
         self.champion = arrays["champion"].copy()
         self.champion_return = float(arrays["champion_return"][0])
         self.archive.load(arrays)
-        self.env.restore(unpack_records(arrays["env"], self.env.states))
-        self.env_steps = meta["env_steps"]
+        self.env_steps, self._generation = meta["env_steps"], meta["generation"]
         self.rng.bit_generator.state = meta["rng"]
 
     def agent(self) -> PerceptronAgent:
         return PerceptronAgent(self.perceptrons, self.champion)
+
+
+def play(
+    env: Any, perceptrons: Perceptrons, population: Floats, descriptor: tuple[str, ...], seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One episode of each individual, in a lane of its own.
+
+    Args:
+        env: a same-step batch of as many lanes as there are individuals.
+        perceptrons: the shape of all.
+        population: (n, size) their weights.
+        descriptor: the metrics that make a behaviour.
+        seed: of the first lane; each next has the next seed.
+
+    Returns:
+        Returns (n,), lengths (n,) and behaviours (n, d).
+    """
+    n = len(population)
+    returns, lengths = np.zeros(n), np.zeros(n, np.int64)
+    behaviours, running = np.zeros((n, len(descriptor))), np.ones(n, bool)
+    observations, infos = env.reset(seed=seed)
+    while running.any():
+        actions = perceptrons.act(population, observations, infos.get("action_mask"))
+        observations, _, terminated, truncated, infos = env.step(actions)
+        ended = running & (terminated | truncated)
+        if ended.any():
+            returns[ended] = infos["episode"]["r"][ended]
+            lengths[ended] = infos["episode"]["l"][ended]
+            for d, name in enumerate(descriptor):
+                behaviours[ended, d] = infos["final_info"][name][ended]
+            running &= ~ended
+    return returns, lengths, behaviours
+
+
+def _remote_play() -> tuple[Any, Any]:
+    """Ray, and `_play_part` as a task of it, which is repeated where a worker dies."""
+    ray = require("ray", "ray")
+    if not ray.is_initialized():
+        address = os.environ.get("RAY_ADDRESS", "local")
+        ray.init(address, logging_level=logging.ERROR, log_to_driver=False)
+    return ray, ray.remote(_play_part).options(max_retries=3)
+
+
+def _play_part(
+    env_id: str, env_kwargs: str, hidden: tuple[int, ...], descriptor: tuple[str, ...],
+    population: Floats, seed: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """A worker's part of `play`."""
+    env = _batch(env_id, env_kwargs, len(population))
+    spaces = env.single_observation_space, env.single_action_space
+    return play(env, Perceptrons(*spaces, hidden), population, descriptor, seed)
+
+
+@functools.cache
+def _batch(env_id: str, env_kwargs: str, num_envs: int) -> Any:
+    """A worker's batch, made once."""
+    return gymnasium.make_vec(
+        env_id, num_envs=num_envs, autoreset_mode="SAME_STEP", **json.loads(env_kwargs)
+    )
 
 
 def _check(config: Config, metrics: tuple[str, ...], population: int) -> None:
@@ -237,6 +304,8 @@ def _check(config: Config, metrics: tuple[str, ...], population: int) -> None:
         raise InvalidArgumentError(
             f'objective must be "novelty" or "fitness"; got {config.objective!r}'
         )
+    if config.workers < 0:
+        raise InvalidArgumentError(f"workers must not be negative; got {config.workers}")
     if config.neighbours < 1 or not 0 < config.selected <= 1 or config.mutation < 0:
         raise InvalidArgumentError(
             "neighbours must be positive, selected in (0, 1] and mutation not negative; got "

@@ -234,3 +234,20 @@ def test_registered():
     assert row.load() is NoveltySearch
     assert row.config_class() is Config
     assert dataclasses.is_dataclass(Config)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray's own, of its processes and sockets
+def test_workers_score_as_one_process_does():
+    """On an environment of chance, with shares of unequal size."""
+    import ray
+
+    task = Task("spelunk/BernoulliBandit-v0", 10**6, 9)
+    settings = {"descriptor": ("regret",), "archived": 2, "hidden": (4,)}
+    here, shared = (NoveltySearch(task, Config(**settings, workers=w)) for w in (0, 2))
+    try:
+        for _ in range(3):
+            assert here.step() == shared.step()
+        assert (here.population == shared.population).all()
+    finally:
+        ray.shutdown()
