@@ -121,7 +121,7 @@ class InputLayer(nn.Module):
 
 
 class _SumOfRows(torch.autograd.Function):
-    """Sums of rows of a table: torch's own gradient of it takes ten times as long on a CPU."""
+    """Sums of rows of a table: torch's own gradient of it is far slower on a CPU."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, indices: Tensor) -> Tensor:

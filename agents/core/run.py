@@ -104,14 +104,14 @@ def train(
         process that `torchrun` started, other than the first.
 
     Raises:
-        RunError: the folder holds a run already, or none to resume.
+        RunError: the folder holds a run already, or none to resume; or several processes are to
+            train an agent that learns in one.
         CheckpointError: the checkpoint to resume from is damaged.
     """
     begin = time.perf_counter()  # Compiling belongs to the time that training takes.
     if wandb:
         require("wandb", "wandb")
-    _be_deterministic()
-    trainer = run.trainer()
+    trainer = _start(run)
     if trainer.world.rank:
         _follow(trainer, run.task.total_steps, folder if resume else None)
         return {}
@@ -186,6 +186,19 @@ def versions() -> dict[str, str]:
     found = {name: importlib.metadata.version(name) for name in packages}
     return {"spelunk": importlib.metadata.version("spelunk"), **found,
             "python": platform.python_version()}  # fmt: skip
+
+
+def _start(run: RunConfig) -> Trainer:
+    """The trainer, in as many processes as `torchrun` has started."""
+    _be_deterministic()
+    trainer = run.trainer()
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > trainer.world.size:
+        raise RunError(
+            f"{run.agent} trains in one process; torchrun has started {processes} (ppo and a2c "
+            "share their environments out)"
+        )
+    return trainer
 
 
 def _be_deterministic() -> None:

@@ -23,8 +23,8 @@ class Task:
         num_envs: environments stepped side by side.
         seed: of everything random.
         device: `"cpu"` or `"cuda"`, where networks are trained.
-        autoreset_mode: when lanes start anew, an `AutoresetMode` by name; the same-step mode
-            wastes no step.
+        autoreset_mode: when lanes start anew, an `AutoresetMode` by name, for PPO and A2C; the
+            others reset in the same step, which wastes none.
     """
 
     env_id: str

@@ -101,6 +101,14 @@ def test_an_error_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
     assert (tmp_path / "run" / "checkpoint.safetensors").read_bytes() == before
 
 
+def test_an_agent_of_one_process_is_not_trained_by_several(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    run = RunConfig("novelty", Task("spelunk/PointMaze-v0", 100, 16), {})
+    with pytest.raises(RunError, match="novelty trains in one process"):
+        go(tmp_path / "run", run)
+    assert not (tmp_path / "run").exists()
+
+
 def test_unreadable_folders(tmp_path):
     with pytest.raises(RunError, match="no run folder"):
         load_agent(tmp_path)
