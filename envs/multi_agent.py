@@ -46,13 +46,24 @@ def aec_env(id: str, **kwargs: Any) -> "AECFace":
     return AECFace(row.load()(**kwargs))
 
 
-def _refuse(id: str, **kwargs: Any) -> None:
-    entry(id).require("single")
+def _single(id: str, **kwargs: Any) -> Any:
+    """A game for two in turns as its one agent meets it: there must be an opponent."""
+    row = entry(id)
+    if "parallel" in row.faces:
+        row.require("single")
+    if kwargs.get("opponent") is None:
+        from .kernel.errors import UnsupportedFaceError
+
+        raise UnsupportedFaceError(
+            f"{id} is played by two: choose whom to play against, as in gymnasium.make({id!r}, "
+            'opponent="random"), or play both with spelunk.aec_env or gymnasium.make_vec'
+        )
+    return row.load()(**kwargs)
 
 
-def __getattr__(name: str) -> Callable[..., None]:
-    """What `gymnasium.make` calls for the environments that have no single-agent face."""
+def __getattr__(name: str) -> Callable[..., Any]:
+    """What `gymnasium.make` calls for games, which one agent can play only against an opponent."""
     for row in ENTRIES:
         if row.name == name and "single" not in row.faces:
-            return functools.partial(_refuse, row.id)
+            return functools.partial(_single, row.id)
     raise AttributeError(f"no environment of many agents is called {name}")

@@ -11,6 +11,7 @@ from .errors import (
     UnsupportedFaceError,
 )
 from .face import Env, restore
+from .game import Game
 from .host import HostEnv, HostVectorEnv
 from .lanes import Kernels
 from .model import Model, Outcomes, Successors
@@ -20,6 +21,7 @@ from .vector import KernelVectorEnv
 
 __all__ = [
     "Env",
+    "Game",
     "HostEnv",
     "HostVectorEnv",
     "InvalidActionError",

@@ -6,6 +6,7 @@ source of a small module, which `cache` keeps.
 
 import re
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numba
@@ -13,8 +14,32 @@ import numba
 from .cache import load_module
 from .compile import OPTIONS, PLAIN_PYTHON
 from .lanes import LANES, Kernels, Shape, blanks
-from .rng import mix64
+from .rng import integer, mix64
 from .rows import copy_row
+
+
+def generate(
+    kernels: Kernels, shape: Shape, text: str, functions: dict[str, Any] | None = None
+) -> ModuleType:
+    """A module of loops of one's own over the lane functions of an environment.
+
+    Args:
+        kernels: the environment's dynamics.
+        shape: what else the text of the lane functions depends on.
+        text: functions under `@lane` (compiled), `@spread` (compiled, parallel) or `@inlined`; the
+            functions of `lanes.LANES` are there to be called.
+        functions: what else the text calls, by the names it uses.
+    """
+    globals_ = {f"{name}_kernel": f for name, f in kernels._asdict().items() if f is not None}
+    globals_ |= {
+        "OPTIONS": OPTIONS,
+        "mix64": mix64,
+        "integer": integer,
+        "copy_row": copy_row,
+        "Observation": shape.observation,
+    } | (functions or {})
+    head = (_HEAD + LANES).format(cache=not PLAIN_PYTHON, **blanks(kernels, shape))
+    return load_module(head + text, globals_)
 
 
 class Loops:
@@ -26,15 +51,8 @@ class Loops:
     """
 
     def __init__(self, kernels: Kernels, shape: Shape):
-        globals_ = {f"{name}_kernel": f for name, f in kernels._asdict().items() if f is not None}
-        globals_ |= {
-            "OPTIONS": OPTIONS,
-            "mix64": mix64,
-            "copy_row": copy_row,
-            "Observation": shape.observation,
-        }
         #: The generated module; each of `_LOOPS` in it has a twin `…_parallel`.
-        self.module = load_module(_write(kernels, shape), globals_)
+        self.module = generate(kernels, shape, _write(kernels, shape))
         self._bound: dict[str, Callable[..., Any]] = {}
 
     def run(self, name: str, threads: int, *arguments: Any) -> Any:
@@ -146,7 +164,7 @@ def model_step(states, actions, params, reward, terminated):
 @loop
 def is_goal(states, params, out):
     for i in RANGE(len(states)):
-        out[i] = {goal}
+        out[i] = is_goal_lane(states[i], params)
 
 @loop
 def key(states, params, out):
@@ -159,16 +177,37 @@ _SUCCESSORS = """
 def successors(states, params, children, cost, reward, legal, terminated, mask):
     for i in RANGE(len(states)):
         state = states[i]
-        {write_mask}
+        mask_lane(i, state, params, mask)
         for action in range(legal.shape[1]):
             children[i, action] = state
             cost[i, action] = np.inf
             reward[i, action] = 0.0
             terminated[i, action] = False
-            legal[i, action] = {mask_value}
+            legal[i, action] = is_legal(i, action, mask)
             if legal[i, action] != 0:
                 advance(action, children[i, action], action, params, reward[i], terminated[i])
                 cost[i, action] = {cost}
+"""
+
+_WALK = """
+@loop
+def walk(states, lengths, n_actions, params, mask, reward, terminated):
+    for i in RANGE(len(states)):
+        state = states[i]
+        for _ in range(lengths[i]):
+            mask_lane(i, state, params, mask)
+            legal = 0
+            for action in range(n_actions):
+                legal += is_legal(i, action, mask)
+            if legal == 0:
+                break
+            left = integer(state, legal)
+            for action in range(n_actions):
+                if is_legal(i, action, mask):
+                    left -= 1
+                    if left < 0:
+                        advance(i, state, action, params, reward, terminated)
+                        break
 """
 
 _OUTCOMES = """
@@ -198,12 +237,10 @@ def outcomes(states, actions, params, counts, children, probability, reward, ter
 def _write(kernels: Kernels, shape: Shape) -> str:
     loops = _LOOPS
     if shape.integer:
-        loops += _SUCCESSORS
+        loops += _SUCCESSORS + _WALK
     if kernels.outcome is not None:
         loops += _OUTCOMES
     serial = loops.replace("@loop", "@lane").replace("RANGE", "range")
     parallel = loops.replace("@loop", "@spread").replace("RANGE", "prange")
     parallel = re.sub(r"^def (\w+)", r"def \1_parallel", parallel, flags=re.M)
-    text = _HEAD + LANES + _TEMPLATE + serial + parallel
-    filled = blanks(kernels, shape)
-    return text.format(cache=not PLAIN_PYTHON, **filled)
+    return (_TEMPLATE + serial + parallel).format(**blanks(kernels, shape))

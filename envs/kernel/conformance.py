@@ -21,10 +21,10 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from .env import KernelEnv
 from .errors import InvalidActionError, InvalidArgumentError, UnparseableActionError
 from .face import restore
 from .interfaces import check_interface, check_types
+from .model_checks import check_model, check_numbers, check_way_back
 from .subject import LANES, Subject, assert_row, element, fingerprint, over, plain, play, same, walk
 from .vector import KernelVectorEnv
 
@@ -337,42 +337,6 @@ def check_updates(subject: Subject) -> None:
             assert same(observations, expected), f"step {t}: a row is not what observe writes"
 
 
-def check_model(subject: Subject) -> None:
-    """The model makes the single environment's steps, on copies, and tells states apart."""
-    env = subject.single()
-    if not isinstance(env, KernelEnv):
-        return
-    model, rng = env.model, np.random.default_rng(22)
-    env.reset(seed=23)
-    env.state["max_steps"] = -1
-    states = model.reset([23])
-    assert same(model.key(states), model.key(env.snapshot()[None]))
-    for _ in range(30):
-        action, kept = env.sample_action(rng), states.copy()
-        actor = int(env.state.turn) if subject.agents and env.definition.discrete else ...
-        _, reward, terminated, _, _ = env.step(action)
-        if model.deterministic:
-            after, rewards, ends = model.step(states, np.asarray(action)[None])
-            assert (states == kept).all(), "the model changed the states it was given"
-            assert (plain(rewards[0]), plain(ends[0])) == (plain(reward), plain(terminated))
-            assert same(model.key(after), model.key(env.snapshot()[None]))
-            if env.definition.discrete:
-                children = model.successors(states)
-                assert children.legal[0, action]
-                assert children.costs[0, action] == -np.asarray(reward)[actor]
-                assert same(children.rewards[0, action], np.float32(reward))
-                assert same(children.terminated[0, action], np.asarray(terminated))
-                assert same(model.key(children.states[:, action]), model.key(after))
-                illegal = children.legal[0] == 0
-                assert np.isinf(children.costs[0, illegal]).all()
-        else:
-            with pytest.raises(InvalidArgumentError):
-                model.step(states, np.asarray(action)[None])
-        if np.all(terminated):
-            return
-        states = env.snapshot()[None]
-
-
 def check_compiled_once(subject: Subject) -> None:
     """Batches of different sizes share one compiled signature of each loop."""
     for size in (3, 5):
@@ -404,5 +368,7 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     check_arguments,
     check_updates,
     check_model,
+    check_numbers,
+    check_way_back,
     check_compiled_once,
 )

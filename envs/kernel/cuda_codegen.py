@@ -10,7 +10,7 @@ import types
 from .cache import load_module
 from .compile import OPTIONS
 from .lanes import LANES, Kernels, Shape, blanks
-from .rng import mix64
+from .rng import integer, mix64
 
 #: Slots of the control array, which the kernels of a batch keep on the device: how many steps were
 #: taken, how many lanes are on the list, how many actions were refused since the last look, the
@@ -28,7 +28,8 @@ NOTHING = (1 << 63) - 1
 def load(kernels: Kernels, shape: Shape) -> types.ModuleType:
     """The module of CUDA kernels over the dynamics of one environment."""
     globals_ = {f"{name}_kernel": f for name, f in kernels._asdict().items() if f is not None}
-    globals_ |= {"OPTIONS": OPTIONS, "mix64": mix64, "Observation": shape.observation}
+    globals_ |= {"OPTIONS": OPTIONS, "mix64": mix64, "integer": integer}
+    globals_ |= {"Observation": shape.observation}
     filled = blanks(kernels, shape)
     slots = {"STEPS": STEPS, "LISTED": LISTED, "REFUSED": REFUSED, "FIRST": FIRST, "OVER": OVER}
     keep_action = "first_action[0] = actions[lane]" if shape.integer else _KEEP_ROW

@@ -5,14 +5,16 @@ import inspect
 import reprlib
 from collections import namedtuple
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from .codegen import Loops
+from .codegen import Loops, generate
 from .errors import InvalidActionError, InvalidArgumentError
 from .lanes import Kernels, Shape
+from .opponent import NOBODY
 from .spaces import Unicode
 from .state import StateLayout
 
@@ -199,11 +201,16 @@ class KernelDefinition(Definition):
         kernels: the dynamics.
         params: a named tuple of scalars and arrays, fixed for the life of the environment.
         stochastic: whether `step` draws random numbers.
+        inverse_actions: for each action the one that takes it back, from whatever state it led to
+            and at the same cost; empty where that is not so.
+        plays: see `Shape`; there is one agent then.
     """
 
     kernels: Kernels
     params: Any
     stochastic: bool = False
+    inverse_actions: tuple[int, ...] = ()
+    plays: str = NOBODY
 
     @property
     def revised(self) -> bool:
@@ -214,11 +221,31 @@ class KernelDefinition(Definition):
         """The compiled loops."""
         return Loops(self.kernels, self.shape)
 
+    def generate(self, text: str, **functions: Any) -> ModuleType:
+        """A compiled module of loops of one's own over this environment; see `codegen`."""
+        known = self._generated
+        key = text, *functions.items()
+        if key not in known:
+            known[key] = generate(self.kernels, self.shape, text, functions)
+        return known[key]
+
+    @functools.cached_property
+    def _generated(self) -> dict[Any, ModuleType]:
+        return {}
+
     @property
     def shape(self) -> Shape:
         """What the text of the loops depends on."""
         observation, agents = self._observation_type, len(self.agents)
-        return Shape(self.layout, observation, self.discrete, agents, self.integers, self._choices)
+        return Shape(
+            self.layout,
+            observation,
+            self.discrete,
+            agents,
+            self.integers,
+            self._choices,
+            self.plays,
+        )
 
     @property
     def _choices(self) -> tuple[int, ...]:

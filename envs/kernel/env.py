@@ -2,6 +2,7 @@
 
 import dataclasses
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -13,6 +14,7 @@ from .errors import InvalidActionError
 from .face import Env
 from .lanes import DISABLED, Kernels
 from .model import Model, States
+from .opponent import NOBODY
 from .state import StateLayout
 
 
@@ -27,11 +29,12 @@ class KernelEnv(Env):
     `agent_observation_space` and `agent_action_space`.
 
     Args:
-        kernels, layout, params, max_episode_steps, metrics, tasks, stochastic: see
+        kernels, layout, params, max_episode_steps, metrics, tasks, stochastic, inverse_actions: see
             `KernelDefinition`.
         observation_space, action_space: those of one agent.
         agents: their names, where there are many.
         turns: whether the agents act in turns, the next being that of the state field `turn`.
+        plays: see `Shape`; games for two in turns extend `Game`, which knows.
         render_mode: `"rgb_array"`, `"ansi"` or None.
     """
 
@@ -48,9 +51,11 @@ class KernelEnv(Env):
         max_episode_steps: int,
         metrics: tuple[str, ...] = (),
         stochastic: bool = False,
+        inverse_actions: Sequence[int] = (),
         tasks: int = 0,
         agents: tuple[str, ...] = (),
         turns: bool = False,
+        plays: str = NOBODY,
         render_mode: str | None = None,
     ):
         super().__init__(render_mode)
@@ -68,8 +73,10 @@ class KernelEnv(Env):
             metrics=metrics,
             masked=kernels.legal is not None,
             stochastic=stochastic,
+            inverse_actions=tuple(inverse_actions),
             tasks=tasks,
             agents=agents,
+            plays=plays,
         )
         self.adopt_spaces()
         self._states = self.definition.layout.empty(1)

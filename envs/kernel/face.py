@@ -29,7 +29,7 @@ class Env(gymnasium.Env[Any, Any]):
     reset_options: ClassVar[tuple[str, ...]] = ()
 
     #: How `best_return` comes by its numbers, for the reference scores.
-    best_source: ClassVar[str] = "the environment's own solver"
+    best_source: str = "the environment's own solver"
 
     #: State record, spaces and time limit.
     definition: Definition

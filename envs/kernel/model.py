@@ -110,7 +110,7 @@ class Model:
             InvalidArgumentError: the dynamics are stochastic and no seeds were given.
         """
         d, n = self.definition, len(states)
-        states = self._prepared(states, seeds)
+        states = self.prepared(states, seeds)
         buffer = self._read_actions(states, actions)
         rewards, terminated = d.allocate_scalars(n, np.float32), d.allocate_scalars(n, bool)
         self._run("model_step", states, buffer, d.params, rewards, terminated)
@@ -126,7 +126,7 @@ class Model:
         d, n = self.definition, len(states)
         if not d.discrete:
             raise UnsupportedFaceError("successors need actions that are one integer")
-        parents = self._prepared(states, seeds)
+        parents = self.prepared(states, seeds)
         shape = (n, d.n_actions)
         each = (*shape, len(d.agents)) if d.agents else shape
         found = Successors(
@@ -149,6 +149,31 @@ class Model:
         )
         return found
 
+    def walk(
+        self, states: States, lengths: Any, seeds: Sequence[int], n_actions: int | None = None
+    ) -> States:
+        """Where random walks end: uniformly drawn legal actions, taken even beyond terminal states.
+
+        Args:
+            states: (n,) records.
+            lengths: (n,) integers, the steps of each walk; less where no action is legal.
+            seeds: n seeds, of the walks and of chance.
+            n_actions: how many of the actions are drawn from, the first ones; None for all.
+
+        Raises:
+            UnsupportedFaceError: an action is not one integer.
+        """
+        d, n = self.definition, len(states)
+        if not d.discrete:
+            raise UnsupportedFaceError("random walks need actions that are one integer")
+        states = self.prepared(states, seeds)
+        lengths = np.ascontiguousarray(lengths, np.int64)
+        rewards, terminated = d.allocate_scalars(n, np.float32), d.allocate_scalars(n, bool)
+        most = d.n_actions if n_actions is None else n_actions
+        mask = d.allocate_mask(n)
+        self._run("walk", states, lengths, most, d.params, mask, rewards, terminated)
+        return states
+
     def outcomes(self, states: States, actions: Any) -> Outcomes:
         """All that may come of each state under its action, with the exact probabilities.
 
@@ -167,7 +192,7 @@ class Model:
                 "this environment does not list the outcomes of chance; sample them with "
                 "model.step(states, actions, seeds=…)"
             )
-        states = self._prepared(states, seeds=[0] * n)
+        states = self.prepared(states, seeds=[0] * n)
         buffer = self._read_actions(states, actions)
         counts = np.zeros(n, np.int64)
         self._run("count_outcomes", states, buffer, d.params, counts)
@@ -229,7 +254,12 @@ class Model:
         self._run("view", np.ascontiguousarray(states), d.params, *seen)
         return seen
 
-    def _prepared(self, states: States, seeds: Sequence[int] | None) -> States:
+    def prepared(self, states: States, seeds: Sequence[int] | None = None) -> States:
+        """Copies of states that go on without a time limit. `seeds` as in `step`.
+
+        Raises:
+            InvalidArgumentError: the dynamics are stochastic and no seeds were given.
+        """
         if not self.deterministic and seeds is None:
             raise InvalidArgumentError(
                 "the dynamics are stochastic: give seeds=, one for each state"

@@ -1,5 +1,7 @@
 """SlidingTile: the 8-, 15- and 24-puzzle."""
 
+import functools
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,10 +9,14 @@ from gymnasium import spaces
 
 from ..kernel import InvalidArgumentError, KernelEnv, Kernels, StateLayout, kernel, rng
 from ..kernel.render import Canvas
-from .tile_table import optimal_moves
+from ..kernel.solve import distance_table
+from .permutations import rank_permutation, unrank_permutation
 
 UP, DOWN, LEFT, RIGHT = range(4)
 ACTION_WORDS = ("up", "down", "left", "right")
+
+#: Up to this size the boards are numbered.
+_LARGEST_RANKED = 3
 
 
 class Params(NamedTuple):
@@ -132,6 +138,42 @@ def goal(state, params):
 
 
 @kernel
+def rank(state, params):
+    """The number of the tiles' order, of which every other one can occur; then the gap's place."""
+    word, tiles, gap = 0, 0, 0
+    for place in range(state.board.shape[0]):
+        tile = int(state.board[place])
+        if tile == 0:
+            gap = place
+        else:
+            word |= (tile - 1) << 4 * tiles
+            tiles += 1
+    return rank_permutation(word, tiles) // 2 * state.board.shape[0] + gap
+
+
+@kernel
+def unrank(state, index, params):
+    """The board of a number."""
+    places, size = state.board.shape[0], params.size
+    order, gap = 2 * (index // places), index % places
+    state.left = gap
+    state.row = gap // size
+    state.col = gap % size
+    # A move up or down takes a tile past size − 1 others, any other move past none.
+    parity = (size - 1) * (size - 1 - int(state.row)) % 2
+    word, odd = unrank_permutation(order, places - 1)
+    if odd != parity:
+        word, odd = unrank_permutation(order + 1, places - 1)
+    for place in range(places):
+        if place == gap:
+            state.board[place] = 0
+        else:
+            state.board[place] = 1 + (word & 15)
+            word >>= 4
+    _measure(state, params)
+
+
+@kernel
 def observe(state, params, obs):
     """One-hot: obs[place, tile]."""
     obs[:] = 0
@@ -217,14 +259,17 @@ class SlidingTile(KernelEnv):
             )
         self.size = size
         places = size * size
+        ranked = size <= _LARGEST_RANKED
         super().__init__(
             kernels=Kernels(
-                reset_uniform if scramble is None else reset_scrambled,
-                step,
-                observe,
-                legal,
-                goal,
-                update,
+                reset=reset_uniform if scramble is None else reset_scrambled,
+                step=step,
+                observe=observe,
+                legal=legal,
+                goal=goal,
+                update=update,
+                rank=rank if ranked else None,
+                unrank=unrank if ranked else None,
             ),
             layout=StateLayout(
                 [],
@@ -239,9 +284,15 @@ class SlidingTile(KernelEnv):
             params=Params(size, scramble or 0, _home_distances(size)),
             observation_space=spaces.Box(0, 1, (places, places), np.uint8),
             action_space=spaces.Discrete(4),
+            inverse_actions=(DOWN, UP, RIGHT, LEFT),
             max_episode_steps=25 * places if max_episode_steps is None else max_episode_steps,
             render_mode=render_mode,
         )
+
+    @property
+    def n_ranks(self) -> int:
+        """How many boards can be solved, up to size 3; 0 above it, where they are too many."""
+        return math.factorial(self.size**2) // 2 if self.size <= _LARGEST_RANKED else 0
 
     def apply_options(self, state: Any, options: dict[str, Any]) -> None:
         state["board"] = self._read_board(options["board"])
@@ -285,7 +336,7 @@ class SlidingTile(KernelEnv):
         return states
 
     def best_return(self, seed: int) -> float | None:
-        if self.size > 3:
+        if self.size > _LARGEST_RANKED:
             return None
         return -float(optimal_moves(self.model.reset([seed])["board"])[0])
 
@@ -314,6 +365,25 @@ class SlidingTile(KernelEnv):
                 f"board {board!r} cannot be solved; swap any two tiles and it can"
             )
         return tiles
+
+
+def optimal_moves(boards: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The fewest moves that solve each board, (n,).
+
+    Args:
+        boards: (n, 4) or (n, 9) solvable boards, row by row.
+    """
+    env, distances = _table(math.isqrt(boards.shape[1]))
+    states = env.definition.layout.empty(len(boards))
+    states["board"] = boards
+    return distances[[rank(state, env.definition.params) for state in states]]
+
+
+@functools.cache
+def _table(size: int) -> tuple[SlidingTile, np.ndarray[Any, Any]]:
+    """The environment and the distances of all its boards."""
+    env = SlidingTile(size)
+    return env, distance_table(env)
 
 
 def _is_solvable(tiles: np.ndarray[Any, Any], size: int) -> bool:

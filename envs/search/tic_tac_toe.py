@@ -1,14 +1,13 @@
 """TicTacToe: noughts and crosses, for two players in turns."""
 
-import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 
-from ..kernel import KernelEnv, Kernels, StateLayout, kernel
+from ..kernel import Game, Kernels, StateLayout, kernel
+from ..kernel.game import Opponent, Plays
 from ..kernel.render import Canvas
-from ..kernel.solve import game_value
 
 AGENTS = ("x", "o")
 PLACES = (
@@ -103,16 +102,15 @@ def canonical(state, params):
 
 
 @kernel
-def observe(state, params, obs):
-    """Each player's own marks, then the other's."""
-    for agent in range(2):
-        for place in range(9):
-            mark = int(state.board[place])
-            obs[agent, place // 3, place % 3, 0] = mark == agent + 1
-            obs[agent, place // 3, place % 3, 1] = mark == 2 - agent
+def observe(state, agent, params, obs):
+    """A player's own marks, then the other's."""
+    for place in range(9):
+        mark = int(state.board[place])
+        obs[place // 3, place % 3, 0] = mark == agent + 1
+        obs[place // 3, place % 3, 1] = mark == 2 - agent
 
 
-class TicTacToe(KernelEnv):
+class TicTacToe(Game):
     """
     ## Description
     Two players, `x` and `o`, mark the places of a 3×3 board in turns; who first has three marks in
@@ -121,7 +119,7 @@ class TicTacToe(KernelEnv):
     exactly, so that self-play and tree search can be checked.
 
     Made with `spelunk.aec_env("spelunk/TicTacToe-v0")`, or for many games at once with
-    `gymnasium.make_vec`.
+    `gymnasium.make_vec`; for one agent with `gymnasium.make(…, opponent="random")`.
 
     ## Observation Space
     `Box(0, 1, (3, 3, 2), int8)` for each player: [row, column, 0] is 1 where its own mark is,
@@ -143,7 +141,11 @@ class TicTacToe(KernelEnv):
     ## Arguments
     - `misere`: whether three in a line lose rather than win (default False). This, too, is a draw
       with the best play.
+    - `opponent`, `plays`: `"random"` makes this an environment of one agent, which plays `"first"`
+      (default), `"second"` or at `"random"` against uniformly random moves.
     - `max_episode_steps`: the time limit (default −1 for none; no game lasts longer than 9 steps).
+
+    `reset(options={"moves": …})` starts after the given moves.
 
     ## Reference Scores
     `spelunk.reference("spelunk/TicTacToe-v0")`: the mean return of `x` against an `o` that plays
@@ -154,12 +156,18 @@ class TicTacToe(KernelEnv):
     - v0: first version.
     """
 
-    best_source = "exact best replies of x to a uniformly random o"
-
     def __init__(
-        self, misere: bool = False, max_episode_steps: int = -1, render_mode: str | None = None
+        self,
+        misere: bool = False,
+        opponent: Opponent | None = None,
+        plays: Plays = "first",
+        max_episode_steps: int = -1,
+        render_mode: str | None = None,
     ):
         super().__init__(
+            opponent=opponent,
+            plays=plays,
+            searched=True,
             kernels=Kernels(reset, step, observe, legal, goal, canonical=canonical),
             layout=StateLayout([], [("board", np.int8, (9,)), ("turn", np.int8)]),
             params=Params(-1.0 if misere else 1.0),
@@ -167,7 +175,6 @@ class TicTacToe(KernelEnv):
             action_space=spaces.Discrete(9),
             max_episode_steps=max_episode_steps,
             agents=AGENTS,
-            turns=True,
             render_mode=render_mode,
         )
 
@@ -203,13 +210,6 @@ class TicTacToe(KernelEnv):
 
     def action_words(self, action: Any) -> str:
         return PLACES[int(action)]
-
-    def best_return(self, seed: int) -> float | None:
-        return self._best_reply  # There is nothing that a seed could change.
-
-    @functools.cached_property
-    def _best_reply(self) -> float:
-        return game_value(self, self.model.reset([0]), (max, np.mean))
 
     def _outlook(self, state: Any) -> str:
         """Whose turn it is, or how the game has ended."""
