@@ -62,7 +62,20 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry("oracle", "llm.searchers:OracleSearcher", "scripted", "follows the evidence chain"),
     Entry("guesser", "llm.searchers:GuesserSearcher", "scripted", "answers without searching"),
-    Entry("astar", "planning.astar:AStarAgent", "planner", "A* with the environment's heuristic"),
+    Entry(
+        "davi",
+        "value.cost_to_go:CostToGoLearning",
+        "trained",
+        "learns a heuristic from scrambles (DAVI, or Q-learning), and searches with it",
+    ),
+    Entry("astar", "planning.astar:AStarAgent", "planner", "A*, weighted A* and greedy search"),
+    Entry("ida_star", "planning.ida_star:IDAStarAgent", "planner", "iterative-deepening A*"),
+    Entry(
+        "sampling",
+        "planning.sampling:SamplingAgent",
+        "planner",
+        "sequential search or parallel sampling with one noisy policy",
+    ),
     Entry(
         "value_iteration",
         "planning.value_iteration:ValueIterationAgent",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 NAMES = (
     "throughput", "peers", "games", "startup", "searchers", "ppo_door_key", "training_speed",
-    "against_sb3", "curves", "novelty_maze", "small_lm_bandit", "render",
+    "against_sb3", "curves", "novelty_maze", "small_lm_bandit", "exact_distances", "korf",
+    "planner_speed", "q_star", "mcts", "generators", "sequential_parallel", "render",
 )  # fmt: skip
 
 

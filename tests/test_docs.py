@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def examples():
-    for page in ("README.md", "docs/engine.md", "docs/training.md"):
+    for page in ("README.md", "docs/engine.md", "docs/training.md", "docs/planning.md"):
         for i, block in enumerate(
             re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
         ):
@@ -23,7 +23,7 @@ def examples():
 
 
 @pytest.mark.parametrize("example", [*examples()])
-def test_example(example):
+def test_example(example, tmp_path):
     length = 3
     env = gymnasium.make_vec("spelunk/DoorKey-v0", num_envs=8)
     observations, _ = env.reset(seed=0)
@@ -39,4 +39,6 @@ def test_example(example):
         "terminated": np.zeros((length, 8), bool),
         "actions": np.zeros(8, int),
     }
-    exec(example, names)
+    page = tmp_path / "example.py"  # Kernels are compiled from their source.
+    page.write_text(example)
+    exec(compile(example, str(page), "exec"), names)

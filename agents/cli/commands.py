@@ -18,7 +18,7 @@ from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
 from ...envs.reference import reference
 from .. import registry
 from .formats import number, plain, space_words
-from .overrides import read_dataclass, read_env_arguments
+from .overrides import read_arguments, read_dataclass
 from .sweep_options import SweepOptions
 
 Positional = tyro.conf.Positional
@@ -286,21 +286,39 @@ class Commands:
         """Solve one instance with a planner and print the plan.
 
         Args:
-            planner: The planner's name, as `spelunk list` shows it.
+            planner: A planner's name, as `spelunk list` shows it, with its own arguments as
+                --agent.NAME VALUE, or the folder of a run that has learned to search.
             env_id: The environment's id.
             seed: Of the instance.
         """
-        row = registry.entry(planner)
-        if row.kind != "planner":
-            raise InvalidArgumentError(f"{planner} is a {row.kind} agent, not a planner")
-        _, kwargs = self._environment(env_id)
+        from ..planning.plan_agent import PlanAgent
         from .solve import solve
 
-        solution = solve(row.load()(), env_id, kwargs, seed)
+        agent, _ = self._agent(planner)
+        if not isinstance(agent, PlanAgent):
+            raise InvalidArgumentError(f"{planner} does not plan")
+        _, kwargs = self._environment(env_id)
+        solution = solve(agent, env_id, kwargs, seed)
         self._figures({k: v for k, v in solution.items() if k != "plan"})
         for move, words in enumerate(solution["plan"], 1):
             self._console.print(f"{move:4d}  {words}", markup=False)
         self._json(as_json, solution)
+
+    def heuristic(
+        self, name: Positional[str], env_id: Positional[str], as_json: Json = False
+    ) -> None:
+        """Make the tables of a heuristic beforehand; those that take long are kept for later.
+
+        Args:
+            name: The heuristic's name; a wrong one is answered with those there are.
+            env_id: The environment's id.
+        """
+        from ..planning.heuristics import build_heuristic
+
+        _, kwargs = self._environment(env_id)
+        figures = build_heuristic(name, env_id, kwargs)
+        self._figures(figures)
+        self._json(as_json, figures)
 
     def bench(
         self,
@@ -334,7 +352,7 @@ class Commands:
     ) -> tuple[env_registry.Entry, dict[str, Any]]:
         row = env_registry.entry(env_id)
         row.require(face)
-        return row, read_env_arguments(row.load(), self._env_arguments)
+        return row, read_arguments(row.load(), self._env_arguments, "env")
 
     def _trained(self, name: str) -> registry.Entry:
         """The row of an agent that learns."""
@@ -351,7 +369,8 @@ class Commands:
             row = registry.entry(name)
             if row.kind == "trained":
                 raise RunError(f"{name} must be trained first: name its run folder instead")
-            return row.load()(), None
+            cls = row.load()
+            return cls(**read_arguments(cls, self._agent_arguments, "agent")), None
         if not Path(name).exists():
             known = ", ".join(row.name for row in registry.ENTRIES)
             raise RunError(f"{name!r} is neither a run folder nor one of the agents {known}")

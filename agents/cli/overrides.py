@@ -40,16 +40,21 @@ def split(argv: list[str], prefixes: tuple[str, ...]) -> tuple[list[str], dict[s
     return rest, taken
 
 
-def read_env_arguments(env_class: type[Any], argv: list[str]) -> dict[str, Any]:
-    """The constructor arguments of an environment that differ from their defaults."""
-    hints = typing.get_type_hints(env_class.__init__)
+def read_arguments(of: type[Any], argv: list[str], prefix: str) -> dict[str, Any]:
+    """The constructor arguments of an environment or agent that differ from their defaults.
+
+    Args:
+        of: its class.
+        argv, prefix: see `read_dataclass`.
+    """
+    hints = typing.get_type_hints(of.__init__)
     fields = [
         (name, hints[name], dataclasses.field(default=parameter.default))
-        for name, parameter in inspect.signature(env_class.__init__).parameters.items()
-        if name not in _OWN
+        for name, parameter in inspect.signature(of.__init__).parameters.items()
+        if name not in _OWN and name in hints
     ]
-    cls = dataclasses.make_dataclass(f"{env_class.__name__}Arguments", fields)
-    given = read_dataclass(cls, argv, "env")
+    cls = dataclasses.make_dataclass(f"{of.__name__}Arguments", fields)
+    given = read_dataclass(cls, argv, prefix)
     return {
         f.name: getattr(given, f.name)
         for f in dataclasses.fields(given)
@@ -91,12 +96,14 @@ def _parse(cls: type[Any], argv: list[str]) -> Any | None:
 def _complaint(cls: type[Any], words: list[str], prefix: str) -> str:
     """What is wrong with one argument and its values."""
     fields = {field.name: field for field in dataclasses.fields(cls)}
-    name = words[0].removeprefix("--").replace("-", "_")
+    name, _, inner = words[0].removeprefix("--").replace("-", "_").partition(".")
     field = fields.get(name) or fields.get(name.removeprefix("no_"))
     if field is None:
         known = ", ".join(f"--{prefix}.{known.replace('_', '-')}" for known in fields)
-        return f"--{prefix}.{words[0][2:]} is unknown; accepted are {known}"
+        return f"--{prefix}.{words[0][2:].replace('_', '-')} is unknown; accepted are {known}"
     hint = typing.get_type_hints(cls)[field.name]
+    if inner and dataclasses.is_dataclass(hint):
+        return _complaint(hint, [f"--{inner}", *words[1:]], f"{prefix}.{name}")  # pyright: ignore
     wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
     return (
         f"--{prefix}.{words[0][2:]} must be {wanted} (default {field.default!r}); "

@@ -155,7 +155,7 @@ class Log:
 def progress_bar(
     name: str, total: int, first: int, shown: bool
 ) -> Iterator[Callable[[dict[str, float]], None]]:
-    """A progress bar on standard error: steps/s, return, time taken and time left.
+    """A progress bar on standard error: steps/s, return or else loss, time taken and time left.
 
     Args:
         name: what is trained.
@@ -171,12 +171,12 @@ def progress_bar(
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TextColumn("{task.fields[speed]:>9,.0f} steps/s"),
-        TextColumn("return {task.fields[score]:>7.3f}"),
+        TextColumn("{task.fields[score]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task(name, total=total, speed=0.0, score=float("nan"))
+        task = bar.add_task(name, total=total, speed=0.0, score="")
 
         def show(latest: dict[str, float]) -> None:
             elapsed = bar.tasks[task].elapsed or 1e-9
@@ -184,7 +184,13 @@ def progress_bar(
                 task,
                 completed=latest["env_steps"],
                 speed=(latest["env_steps"] - first) / elapsed,
-                score=latest.get("return_mean", bar.tasks[task].fields["score"]),
+                score=_score(latest) or bar.tasks[task].fields["score"],
             )
 
         yield show
+
+
+def _score(latest: dict[str, float]) -> str:
+    """How well the training goes, in a few characters."""
+    shown = (("return_mean", "return"), ("loss", "loss"))
+    return next((f"{name} {latest[key]:>7.3f}" for key, name in shown if key in latest), "")

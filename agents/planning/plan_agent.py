@@ -8,7 +8,9 @@ import numpy as np
 
 from ...envs.kernel import KernelVectorEnv, UnsupportedFaceError
 from ..core.agent import Agent
-from .problem import States
+from .heuristics import make_heuristic
+from .problem import ModelProblem, States
+from .search import UNLIMITED, Limits, NegativeCostError, SearchResult
 
 
 class PlanAgent(Agent):
@@ -54,3 +56,47 @@ class PlanAgent(Agent):
 
     def update(self, actions: Any, rewards: np.ndarray, ended: np.ndarray) -> None:
         self._fresh |= ended
+
+
+class SearchAgent(PlanAgent):
+    """Base class of planners that search the model face for a way to a goal.
+
+    Args:
+        heuristic: its name; None for the best at hand. See `heuristics.make_heuristic`.
+        unit_costs: whether to look for the fewest steps rather than the lowest cost, which is the
+            negated reward. None for the lowest cost, unless a step turns out to gain something, as
+            where only the goal is rewarded.
+        limits: of the search in each episode.
+    """
+
+    def __init__(
+        self,
+        heuristic: str | None = None,
+        unit_costs: bool | None = None,
+        limits: Limits = UNLIMITED,
+    ):
+        self.heuristic, self.unit_costs, self.limits = heuristic, unit_costs, limits
+
+    def start(self, env: Any, seed: int) -> None:
+        super().start(env, seed)
+        self._estimate = make_heuristic(env.prototype, self.heuristic)
+        self._unit_costs = bool(self.unit_costs)
+
+    @abstractmethod
+    def search(self, problem: ModelProblem) -> SearchResult:
+        """Look for a plan."""
+
+    def plan(self, state: States) -> Sequence[int] | None:
+        model = self.env.prototype.model
+        try:
+            problem = ModelProblem(model, state, self._estimate, self._unit_costs)
+            self._result = self.search(problem)
+        except NegativeCostError:
+            if self.unit_costs is not None:
+                raise
+            self._unit_costs = True
+            return self.plan(state)
+        return None if self._result.plan is None else self._result.plan.tolist()
+
+    def figures(self) -> dict[str, Any]:
+        return self._result.figures()

@@ -1,12 +1,13 @@
 """`SearchProblem`, which every search procedure is written against; the model face as one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ...envs.kernel import Model, UnsupportedFaceError
+from .compiled import BLIND, Heuristic, estimates
 
 States = np.ndarray[Any, Any]
 
@@ -51,11 +52,6 @@ class SearchProblem(Protocol):
         ...
 
 
-def no_heuristic(states: States) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Zero for every state, (n,): best-first search becomes Dijkstra's algorithm."""
-    return np.zeros(len(states))
-
-
 @dataclass
 class ModelProblem:
     """The deterministic model face of an environment as a `SearchProblem`.
@@ -65,7 +61,7 @@ class ModelProblem:
     Args:
         model: the model face; the environment must name its goals.
         root: (1,) the state to start from.
-        estimate: the heuristic, from (n,) states to (n,) costs.
+        estimate: the heuristic: compiled, or any function from (n,) states to (n,) costs.
         unit_costs: whether every step costs 1; otherwise a step costs its negated reward.
 
     Raises:
@@ -74,7 +70,7 @@ class ModelProblem:
 
     model: Model
     root: States
-    estimate: Callable[[States], np.ndarray[Any, Any]] = no_heuristic
+    estimate: Heuristic | Callable[[States], np.ndarray[Any, Any]] = BLIND
     unit_costs: bool = False
 
     def __post_init__(self) -> None:
@@ -82,7 +78,24 @@ class ModelProblem:
             raise UnsupportedFaceError(
                 "best-first search needs deterministic dynamics; this environment's are stochastic"
             )
+        if self.model.definition.agents:
+            raise UnsupportedFaceError("best-first search is for one agent; this is a game")
         self.model.is_goal(self.root)
+
+    @property
+    def compiled(self) -> Heuristic | None:
+        """The heuristic, where it can be compiled into a search."""
+        return self.estimate if isinstance(self.estimate, Heuristic) else None
+
+    def cost(self, plan: Sequence[int] | np.ndarray[Any, Any]) -> float:
+        """What it costs to carry a plan out from the root."""
+        if self.unit_costs:
+            return float(len(plan))
+        cost, state = 0.0, self.model.prepared(self.root)
+        for action in plan:
+            state, rewards, _ = self.model.step(state, [action])
+            cost -= float(rewards[0])
+        return cost
 
     def expand(self, states: States) -> Expansion:
         children = self.model.successors(states)
@@ -95,7 +108,9 @@ class ModelProblem:
         return self.model.is_goal(states)
 
     def heuristic(self, states: States) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return np.asarray(self.estimate(states), np.float64)
+        if self.compiled is not None:
+            return estimates(self.model.definition, self.compiled, states)
+        return np.asarray(self.estimate(states), np.float64)  # pyright: ignore[reportCallIssue]
 
     def key(self, states: States) -> np.ndarray[Any, np.dtype[np.uint64]]:
         return self.model.key(states)

@@ -152,7 +152,7 @@ def test_play_by_hand_and_by_an_agent(capsys, monkeypatch):
         (["train", "--resume", "/nonexistent"], "no run folder"),
         (["report", "/nonexistent"], "/nonexistent holds no run"),
         (["report"], "name a run folder"),
-        (["solve", "ppo", "spelunk/SlidingTile-v0"], "not a planner"),
+        (["solve", "ppo", "spelunk/SlidingTile-v0"], "ppo must be trained first"),
         (["solve", "astar", "spelunk/BernoulliBandit-v0"], "stochastic"),
         (["solve", "two_opt", "spelunk/DoorKey-v0"], "TSP"),
         (["eval", "two_opt", "spelunk/TSP-v0", "--env.file", "/no/such.tsp"], "no/such.tsp"),

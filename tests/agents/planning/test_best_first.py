@@ -1,4 +1,5 @@
 import heapq
+from types import SimpleNamespace
 
 import gymnasium
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from spelunk.agents.core.evaluation import EVALUATION_SEEDS, evaluate
 from spelunk.agents.planning.astar import AStarAgent
 from spelunk.agents.planning.best_first import best_first
-from spelunk.agents.planning.heuristics import manhattan
+from spelunk.agents.planning.heuristics import MANHATTAN
 from spelunk.agents.planning.problem import Expansion, ModelProblem
+from spelunk.agents.planning.search import Limits
 from spelunk.envs.bandit.bernoulli import BernoulliBandit
 from spelunk.envs.combinatorial.tsp import TSP
 from spelunk.envs.gridworld.door_key import DoorKey
@@ -106,7 +108,7 @@ def test_greedy_finds_some_plan_wherever_there_is_one():
 
 
 def puzzle(env, seed):
-    return ModelProblem(env.model, env.model.reset([seed]), manhattan)
+    return ModelProblem(env.model, env.model.reset([seed]), MANHATTAN)
 
 
 def test_8_puzzles_agree_with_the_table_of_all_boards():
@@ -153,20 +155,27 @@ def test_one_at_a_time_expands_no_state_twice_or_beyond_the_optimal_cost():
 
 def test_budgets_stop_the_search():
     env = SlidingTile(size=4)
-    result = best_first(puzzle(env, 0), max_expanded=100)
-    assert (result.status, result.expanded, result.plan) == ("expansion_limit", 100, None)
-    result = best_first(puzzle(env, 0), max_nodes=5000)
-    assert result.status == "node_limit"
-    assert result.generated < 2 * 5000
-    assert result.cost == np.inf
-    assert not result.proven_optimal
+    for batch_size in (None, 16):
+        few = Limits(max_expanded=100)
+        result = best_first(puzzle(env, 0), batch_size=batch_size, limits=few)
+        assert (result.status, result.expanded, result.plan) == ("expansion_limit", 100, None)
+        little = Limits(max_memory=1_000_000)
+        result = best_first(puzzle(env, 0), batch_size=batch_size, limits=little)
+        assert result.status == "memory_limit"
+        assert 300_000 < result.memory <= 1_000_000
+        assert result.cost == np.inf
+        assert not result.proven_optimal
+        short = Limits(max_seconds=0.05)
+        result = best_first(puzzle(env, 0), batch_size=batch_size, limits=short)
+        assert result.status == "time_limit"
+        assert 0.05 <= result.seconds < 2
 
 
 def test_a_solved_root_needs_no_plan():
     env = SlidingTile()
     env.reset(seed=0, options={"board": [[1, 2, 3], [4, 5, 6], [7, 0, 8]]})
     env.step(3)
-    result = best_first(ModelProblem(env.model, env.state[None], manhattan))
+    result = best_first(ModelProblem(env.model, env.state[None], MANHATTAN))
     assert (result.status, len(result.plan), result.cost) == ("solved", 0, 0.0)
 
 
@@ -195,6 +204,7 @@ class Ledge:
     """
 
     deterministic = True
+    definition = SimpleNamespace(agents=())
 
     def successors(self, states):
         children = states[:, None] + np.array([1, 2], np.int32)
@@ -214,10 +224,14 @@ class Ledge:
         return np.stack([states, states], axis=1).astype(np.uint64)
 
 
+def blind(states):
+    return np.zeros(len(states))
+
+
 def test_terminal_states_that_are_no_goals_are_dead_ends():
-    result = best_first(ModelProblem(Ledge(), np.array([0], np.int32)))
+    result = best_first(ModelProblem(Ledge(), np.array([0], np.int32), blind))
     assert (result.plan.tolist(), result.cost) == ([1, 0], 4.0)
-    result = best_first(ModelProblem(Ledge(), np.array([0], np.int32), unit_costs=True))
+    result = best_first(ModelProblem(Ledge(), np.array([0], np.int32), blind, unit_costs=True))
     assert (result.plan.tolist(), result.cost) == ([1, 0], 2.0)
 
 
@@ -228,9 +242,12 @@ def test_what_cannot_be_searched_is_refused():
     env = DoorKey(size=5)
     with pytest.raises(InvalidArgumentError, match="unit_costs=True"):
         best_first(ModelProblem(env.model, env.model.reset([0])))
-    for wrong in ({"weight": 1.5}, {"weight": -0.1}, {"batch_size": 0}, {"max_nodes": 0}):
+    for wrong in ({"weight": 1.5}, {"weight": -0.1}, {"batch_size": 0}):
         with pytest.raises(InvalidArgumentError, match=next(iter(wrong))):
             best_first(puzzle(SlidingTile(), 0), **wrong)
+    for limit in ("max_expanded", "max_seconds", "max_memory"):
+        with pytest.raises(InvalidArgumentError, match=limit):
+            Limits(**{limit: 0})
 
 
 @pytest.mark.parametrize(
@@ -263,5 +280,7 @@ def test_the_agent_plans_again_for_each_lanes_next_episode():
 
 
 def test_an_agent_out_of_budget_still_acts_legally():
-    played = evaluate(AStarAgent(max_expanded=1), "spelunk/SlidingTile-v0", episodes=4)
+    played = evaluate(
+        AStarAgent(limits=Limits(max_expanded=1)), "spelunk/SlidingTile-v0", episodes=4
+    )
     assert (played.returns >= -225).all()
