@@ -17,6 +17,10 @@ FINGERPRINTS = Path(__file__).parent / "fingerprints.json"
 SUBJECTS = [
     Subject(row.id, kwargs, row.randomness) for row in ENTRIES for kwargs in ({}, row.preset)
 ]
+#: A game that one agent plays.
+SUBJECTS.append(
+    Subject("spelunk/TicTacToe-v0", {"opponent": "random", "plays": "random"}, "dynamics")
+)
 
 
 def name(subject):
