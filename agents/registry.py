@@ -71,6 +71,21 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("astar", "planning.astar:AStarAgent", "planner", "A*, weighted A* and greedy search"),
     Entry("ida_star", "planning.ida_star:IDAStarAgent", "planner", "iterative-deepening A*"),
     Entry(
+        "bidirectional",
+        "planning.bidirectional:BidirectionalAgent",
+        "planner",
+        "search from the start and from the goal at once",
+    ),
+    Entry("beam", "planning.beam:BeamAgent", "planner", "beam search"),
+    Entry("levin", "planning.levin:LevinAgent", "planner", "Levin tree search, led by a policy"),
+    Entry("mcts", "planning.mcts:MCTSAgent", "planner", "Monte Carlo tree search, move by move"),
+    Entry(
+        "go_explore",
+        "evolution.go_explore:GoExploreAgent",
+        "planner",
+        "Go-Explore: returns to a cell of its archive, then explores",
+    ),
+    Entry(
         "sampling",
         "planning.sampling:SamplingAgent",
         "planner",

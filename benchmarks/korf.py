@@ -6,6 +6,7 @@ place, in ours in the last: boards are turned by half and renumbered.
 """
 
 import time
+from typing import Any
 
 from common import write_result
 
@@ -47,7 +48,7 @@ def main():
         tiles = turned(board)
         env.reset(seed=0, options={"board": [tiles[row : row + 4] for row in (0, 4, 8, 12)]})
         problem = ModelProblem(env.model, env.state[None].copy(), heuristic)
-        row = {"instance": number, "published": published}
+        row: dict[str, Any] = {"instance": number, "published": published}
         for name, search in (("IDA*", ida_star), ("A*", best_first)):
             result = search(problem)
             if result.cost != published or not result.proven_optimal:

@@ -79,8 +79,8 @@ CASES = (
         {"size": 3, "metric": "quarter_turn"},
         7,
         (1,),
-        {**SHARED, "scramble": 8, "hidden": 512},
-        16_000_000,
+        {**SHARED, "scramble": 8},
+        8_000_000,
     ),
 )
 

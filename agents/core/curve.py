@@ -19,7 +19,8 @@ def draw_curve(folder: Path) -> None:
     figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    name = "loss" if lines and not any("return_mean" in line for line in lines) else "return_mean"
+    named = {name for line in lines for name in line}
+    name = "loss" if "loss" in named and "return_mean" not in named else "return_mean"
     points = [(line["env_steps"], line[name]) for line in lines if name in line]
     if points:
         axes.plot(*zip(*points, strict=True), color="#4e84e0", label="this agent")

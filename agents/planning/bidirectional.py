@@ -284,6 +284,8 @@ class _Meeting:
 
     def run(self, watch: Watch) -> SearchResult | None:
         """Search; None where a cost is no small whole number after all."""
+        self._expand(_FORWARD, 0)  # This compiles it.
+        watch.start()
         while True:
             expanded = self._sum("expanded")
             stop = watch.stops(expanded, self._memory())
@@ -294,17 +296,8 @@ class _Meeting:
                 quota = min(quota, watch.limits.max_expanded - expanded)
             opened = [side.state["opened"][0] for side in self._sides]
             way = _FORWARD if opened[_FORWARD] <= opened[_BACKWARD] else _BACKWARD
-            side, other = self._sides[way], self._sides[1 - way]
-            code = self._loops.expand(
-                quota,
-                self._problem.unit_costs,
-                float(other.state["nearest"][0]) + self._least_cost,
-                self._root,
-                self._definition.params,
-                *self._lists(way),
-                *self._spare,
-                *self._buffers,
-            )
+            side = self._sides[way]
+            code = self._expand(way, quota)
             self._share_best(way)
             if code == _FINISHED:
                 found = np.isfinite(side.state["best"][0])
@@ -318,6 +311,20 @@ class _Meeting:
                 side.table = grown(side.table, side.nodes)
             if code == _NO_ROOM:
                 return self._result("memory_limit", watch)
+
+    def _expand(self, way: int, quota: int) -> int:
+        """Expand nodes of one side; what stopped it."""
+        slack = float(self._sides[1 - way].state["nearest"][0]) + self._least_cost
+        return self._loops.expand(
+            quota,
+            self._problem.unit_costs,
+            slack,
+            self._root,
+            self._definition.params,
+            *self._lists(way),
+            *self._spare,
+            *self._buffers,
+        )
 
     def _lists(self, way: int) -> tuple[Any, ...]:
         side, other = self._sides[way], self._sides[1 - way]

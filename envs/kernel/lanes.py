@@ -275,8 +275,7 @@ def _write_row(kernel: str, shape: Shape, parts: list[str]) -> str:
         row = f"Observation({', '.join(f'obs{part}[{index}]' for part in parts)})"
     if turns:
         return _indented(
-            f"for agent in range({shape.agents}):\n"
-            f"    {kernel}_kernel(state, agent, params, {row})"
+            f"for agent in range({shape.agents}):\n    {kernel}_kernel(state, agent, params, {row})"
         )
     seen_by = "int(state.agent_index), " if shape.plays else ""
     return _indented(f"{kernel}_kernel(state, {seen_by}params, {row})")
