@@ -126,7 +126,7 @@ class BatchedSearch:
             self._peak = self.memory + 2 * self._table.nbytes
             self._table = grown(self._table, self._nodes)
         flat = states.reshape(-1, *states.shape[2:])
-        improved, fresh = np.empty(costs.size, np.int32), np.empty(costs.size, np.int32)
+        improved, fresh = np.empty((costs.size, 2), np.int32), np.empty(costs.size, np.int32)
         generated, n_improved, n_fresh, self._goal = _admit(
             self._nodes, self._table, self.count, -1 if root else 0, parents,
             self._problem.key(flat), costs, goals, improved, fresh, self._goal,
@@ -135,13 +135,14 @@ class BatchedSearch:
             self.generated += generated
         new = slice(self.count, self.count + n_fresh)
         flat.take(fresh[:n_fresh], axis=0, out=self._states[new], mode="clip")
+        again, children = improved[:n_improved].T
+        # Not just the same states, where equivalent ones have one key.
+        self._states[again] = flat[children]
         self.count += n_fresh
         if n_fresh:
             self.calls += 1
             self._nodes["h"][new] = self._problem.heuristic(self._states[new])
-        nodes = np.concatenate(
-            [improved[:n_improved], np.arange(new.start, new.stop, dtype=np.int32)]
-        )
+        nodes = np.concatenate([again, np.arange(new.start, new.stop, dtype=np.int32)])
         found = self._nodes[nodes]
         h = np.where(found["closed"], 0.0, found["h"])  # Closed by now are goals only.
         self._nodes["f"][nodes] = self._priority(found["g"], h, found["depth"])
@@ -190,8 +191,11 @@ def _admit(nodes, table, count, step, parents, keys, costs, goals, improved, fre
                 n_fresh += 1
             elif g < nodes[node].g:
                 if node < count:
-                    improved[n_improved] = node
+                    improved[n_improved, 0] = node
+                    improved[n_improved, 1] = child
                     n_improved += 1
+                else:
+                    fresh[node - count] = child
             else:
                 continue
             nodes[node].g = g

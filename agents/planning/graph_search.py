@@ -167,6 +167,8 @@ def expand(quota, weight, unit, root, params, tables, nodes, table, open_list, r
             elif g >= nodes[known].g:
                 continue
             else:
+                # Not just the same one, where equivalent states have one key.
+                store(nodes[known], child)
                 h = float(nodes[known].h)
             reach(nodes, known, g, node, born[i].action, is_goal)
             if is_goal:

@@ -1,8 +1,8 @@
 """Monte Carlo tree search as compiled loops together with an environment's kernels.
 
 A node is a state in which actions were chosen, an edge one of the actions: visits and mean returns
-are the edges'. Every simulation steps from the root again, so that nodes keep no
-states, and chance falls anew each time.
+are the edges'. Every simulation steps from the root again, so that nodes keep no states, and
+chance falls anew each time.
 """
 
 import math

@@ -50,10 +50,19 @@ def coin_observe(state, params, obs):
     obs[0] = state.coin
 
 
+@kernel
+def coin_legal(state, params, mask):
+    """Only what is right may be said."""
+    for side in range(2):
+        mask[side] = state.coin < 0 or state.coin == side
+
+
 class Coin(KernelEnv):
-    def __init__(self):
+    def __init__(self, masked=False):
         super().__init__(
-            kernels=Kernels(coin_reset, coin_step, coin_observe),
+            kernels=Kernels(
+                coin_reset, coin_step, coin_observe, legal=coin_legal if masked else None
+            ),
             layout=StateLayout([], [("coin", np.int8)]),
             params=(),
             observation_space=spaces.Box(-1, 1, (1,), np.int8),
@@ -174,6 +183,12 @@ def test_with_transpositions_what_chance_made_is_known():
     assert (values[1] > 0.9).all()
 
 
+def test_what_is_legal_may_depend_on_chance():
+    model = Coin(masked=True).model
+    found = MonteCarloTreeSearch(model, simulations=500).search(model.reset([0]), [0])
+    assert found.values[0].tolist() == [1.0, 1.0]
+
+
 def test_discount_depth_and_rollouts():
     def value(env=SURE, **options):
         search = MonteCarloTreeSearch(env.model, **{"simulations": 100, **options})
@@ -243,6 +258,22 @@ def test_widening_bounds_the_actions_that_are_tried(judge):
         found = search.search(game_after(), [0])
         assert (found.visits[0] > 0).sum() == math.floor(simulations**0.3)
         assert found.visits.sum() == simulations
+
+
+def test_widening_tries_the_likeliest_first():
+    order = [6, 2, 8]
+    priors = np.full(9, 0.1)
+    priors[order] = 0.5, 0.3, 0.2
+
+    def judge(states):
+        return np.tile(priors, (len(states), 1)), np.zeros(len(states))
+
+    for tried in (1, 2, 3):
+        search = MonteCarloTreeSearch(
+            GAME.model, simulations=40, widening=(tried, 0.0), evaluate=judge
+        )
+        found = search.search(game_after(), [0])
+        assert np.flatnonzero(found.visits[0]).tolist() == sorted(order[:tried])
 
 
 def test_transpositions_find_the_same_with_fewer_nodes():
