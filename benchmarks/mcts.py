@@ -22,8 +22,8 @@ from spelunk.agents.planning.mcts import MonteCarloTreeSearch
 from spelunk.envs.search.connect_four import ConnectFour
 from spelunk.envs.search.othello import Othello
 
-SIMULATIONS = 20_000
-REPEATS = 25  # of our searches in a turn, so that those of both sides last about as long
+SIMULATIONS = 5_000
+REPEATS = 100  # of our searches in a turn, so that those of both sides last about as long
 TURNS = 7
 TARGET = 100
 GAMES = 400

@@ -351,8 +351,10 @@ class Commands:
         self, env_id: str, face: str = "single"
     ) -> tuple[env_registry.Entry, dict[str, Any]]:
         row = env_registry.entry(env_id)
-        row.require(face)
-        return row, read_arguments(row.load(), self._env_arguments, "env")
+        kwargs = read_arguments(row.load(), self._env_arguments, "env")
+        if not (face == "single" and kwargs.get("opponent")):
+            row.require(face)
+        return row, kwargs
 
     def _trained(self, name: str) -> registry.Entry:
         """The row of an agent that learns."""

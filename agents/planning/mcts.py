@@ -16,7 +16,7 @@ from ..core.agent import Agent
 from .problem import States
 from .search import UNLIMITED, Limits, Watch
 from .tree_loops import tree_module
-from .trees import EDGE, Rules, Trees, Work, bytes_of_node, make_trees, make_work
+from .trees import EDGE, Rules, Trees, Work, bytes_of_node, make_spread, make_trees, make_work
 
 Array = np.ndarray[Any, Any]
 
@@ -124,7 +124,14 @@ class MonteCarloTreeSearch:
         self._evaluate, self._noise, self._transpositions = evaluate, noise, transpositions
         factor, exponent = widening or (0.0, 0.0)
         self._rules = Rules(
-            float(exploration), float(discount), depth, rollouts, float(factor), float(exponent), 0
+            float(exploration),
+            make_spread(evaluate is not None),
+            float(discount),
+            depth,
+            rollouts,
+            float(factor),
+            float(exponent),
+            memory=0,
         )
         self._module = tree_module(definition, evaluate is not None, transpositions)
         self._trees: Trees | None = None
@@ -154,7 +161,7 @@ class MonteCarloTreeSearch:
                 f"state {bad} has no legal action, or max_memory no room for its node"
             )
         simulate = self._guided(*shared) if self._evaluate else self._unguided(*shared)
-        done, quota = 0, 16
+        done, quota = 0, 1024 if self._limits.max_seconds is None else 16
         with Watch(dataclasses.replace(self._limits, max_expanded=None)) as watch:
             while self._simulations is None or done < self._simulations:
                 if watch.stops(int(trees.run["nodes"].sum()), self._used(trees)) is not None:

@@ -122,7 +122,11 @@ def select(i, node, trees, rules, work):
         if not GUIDED:
             return edge
     scale = 1.0 / (run.high - run.low) if run.high > run.low else 0.0
-    spread = rules.exploration * math.sqrt(visits if GUIDED else math.log(visits))
+    if visits < len(rules.spread):
+        spread = rules.spread[visits]
+    else:
+        spread = math.sqrt(visits if GUIDED else math.log(visits))
+    spread *= rules.exploration
     unknown = here.total / visits
     first, best, highest = int(here.first), -1, -np.inf
     for edge in range(first, first + int(here.opened)):

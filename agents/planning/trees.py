@@ -1,5 +1,6 @@
 """What Monte Carlo tree search writes to: nodes, edges, and the simulations under way."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,8 @@ from ...envs.kernel.definition import KernelDefinition
 from .open_list import TABLE_BYTES, make_table, record
 
 Array = np.ndarray[Any, Any]
+
+_LISTED = 4096
 
 NODE = record(
     [
@@ -69,6 +72,7 @@ class Rules(NamedTuple):
     """The numbers of a search; see `MonteCarloTreeSearch`."""
 
     exploration: float
+    spread: Array  # see `make_spread`
     discount: float
     depth: int
     rollouts: int
@@ -95,6 +99,12 @@ class Work(NamedTuple):
 def bytes_of_node(transpositions: bool) -> int:
     """What a node takes without its edges."""
     return NODE.itemsize + (int(TABLE_BYTES) if transpositions else 0)
+
+
+def make_spread(guided: bool) -> Array:
+    """What the bonuses of all edges of a node share, by its visits; for more it is computed."""
+    visits = range(1, _LISTED)
+    return np.array([0.0, *(math.sqrt(n if guided else math.log(n)) for n in visits)])
 
 
 def make_trees(n: int, nodes: int, edges: int, transpositions: bool) -> Trees:
