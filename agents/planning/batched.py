@@ -123,7 +123,7 @@ class BatchedSearch:
         if self.count + costs.size > len(self._nodes):
             return False
         while 3 * (self.count + costs.size) > 2 * len(self._table):
-            self._peak = self.memory + 2 * self._table.nbytes
+            self._peak = self.memory + 4 * self._table.nbytes
             self._table = grown(self._table, self._nodes)
         flat = states.reshape(-1, *states.shape[2:])
         improved, fresh = np.empty((costs.size, 2), np.int32), np.empty(costs.size, np.int32)

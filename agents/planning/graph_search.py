@@ -10,8 +10,10 @@ from .open_list import (
     ENTRY,
     HEAPED,
     TABLE_BYTES,
+    borrow,
     enter,
     find,
+    give_back,
     grown,
     make_heap,
     make_stacks,
@@ -208,7 +210,7 @@ class GraphSearch:
         node = node_type(definition, *_fields(whole, definition.n_actions))
         entry = ENTRY if whole else HEAPED
         most = int(limits.max_memory / (node.itemsize + 2 * entry.itemsize + TABLE_BYTES))
-        self._nodes, self._table = np.empty(most, node), make_table(1)
+        self._nodes, self._table = borrow(most, node), make_table(1)
         self._open = (make_stacks if whole else make_heap)(2 * most)
         self._run = np.zeros(1, _RUN)
         self._run["goal"] = -1
@@ -254,7 +256,7 @@ class GraphSearch:
             if code == _NEGATIVE:
                 raise NegativeCostError(self._run["lowest_cost"][0])
             if code == _FULL_TABLE:
-                self._memory = self._used() + 2 * self._table.nbytes
+                self._memory = self._used() + 4 * self._table.nbytes
                 self._table = grown(self._table, self._nodes)
             if code == _NO_ROOM:
                 return self._result("memory_limit", watch)
@@ -279,6 +281,8 @@ class GraphSearch:
                 node = int(self._nodes["parent"][node])
             plan = np.array(actions[::-1], np.int64)
             cost = self._problem.cost(plan)
+        give_back(self._nodes, int(run["count"]))
+        give_back(self._open.entries, int(self._open.used[1]))
         return SearchResult(
             status,
             plan,

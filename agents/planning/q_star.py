@@ -141,7 +141,7 @@ class _EdgeSearch:
         if self._count + n > len(self._nodes) or self._heap.used[0] + n > len(self._heap.entries):
             return False
         while 3 * (self._count + n) > 2 * len(self._table):
-            self._peak = self._memory + 2 * self._table.nbytes
+            self._peak = self._memory + 4 * self._table.nbytes
             self._table = grown(self._table, self._nodes)
         reached, which = np.empty(n, np.int32), np.empty(n, np.int32)
         keys = self._problem.key(states)
