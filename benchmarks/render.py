@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from pages import planning, tables
-from pages.figures import table
+from pages.figures import measured, table
 from pages.summary import results
 
 from spelunk.agents import registry as agents
@@ -42,31 +42,33 @@ def fill(page, parts):
     page.write_text(text)
 
 
+#: The tables of the page of the benchmarks, and the results that they show.
+TABLES = {
+    "throughput": (tables.throughput_table, "throughput"),
+    "bytes": (tables.bytes_table, "throughput"),
+    "peers": (tables.peers_table, "peers"),
+    "games": (tables.games_table, "games"),
+    "training": (tables.training_table, "training_speed"),
+    "against_sb3": (tables.sb3_table, "against_sb3_dqn"),
+    "curves": (tables.curves_table, "curves"),
+    "distances": (planning.distances_table, "exact_distances"),
+    "optimal": (planning.optimal_table, "exact_distances"),
+    "korf": (planning.korf_table, "korf"),
+    "planner_speed": (planning.speed_table, "planner_speed"),
+    "q_star": (planning.q_star_table, "q_star"),
+    "generators": (planning.generators_table, "generators"),
+    "sequential_parallel": (planning.sampling_table, "sequential_parallel"),
+}
+
+
 def main():
     """Fill in the README and the page of the benchmarks."""
     fill(
         ROOT / "README.md",
         {"environments": environments(), "agents": agent_table(), "results": results()},
     )
-    fill(
-        ROOT / "docs" / "benchmarks.md",
-        {
-            "throughput": tables.throughput_table(),
-            "bytes": tables.bytes_table(),
-            "peers": tables.peers_table(),
-            "games": tables.games_table(),
-            "training": tables.training_table(),
-            "against_sb3": tables.sb3_table(),
-            "curves": tables.curves_table(),
-            "distances": planning.distances_table(),
-            "optimal": planning.optimal_table(),
-            "korf": planning.korf_table(),
-            "planner_speed": planning.speed_table(),
-            "q_star": planning.q_star_table(),
-            "generators": planning.generators_table(),
-            "sequential_parallel": planning.sampling_table(),
-        },
-    )
+    made = {name: make() for name, (make, result) in TABLES.items() if measured(result)}
+    fill(ROOT / "docs" / "benchmarks.md", made)
 
 
 if __name__ == "__main__":

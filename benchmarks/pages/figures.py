@@ -11,6 +11,11 @@ def table(head, rows):
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
+def measured(name):
+    """Whether a benchmark has been run."""
+    return (RESULTS / f"{name}.json").exists()
+
+
 def read(name):
     """The figures of a benchmark."""
     return json.loads((RESULTS / f"{name}.json").read_text())
