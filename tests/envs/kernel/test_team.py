@@ -364,7 +364,6 @@ def test_reset_comes_first():
         (spelunk.parallel_env, "spelunk/TicTacToe-v0", "spelunk.aec_env"),
         (spelunk.parallel_env, "spelunk/DoorKey-v0", "gymnasium.make "),
         (spelunk.aec_env, "spelunk/DoorKey-v0", "gymnasium.make "),
-        (gymnasium.make, "spelunk/TicTacToe-v0", "spelunk.aec_env or gymnasium.make_vec"),
         (gymnasium.make, "spelunk/PressurePlates-v0", "spelunk.parallel_env or spelunk.aec_env"),
     ],
 )
