@@ -7,10 +7,9 @@ open and the closed list are compiled; see `open_list`.
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 
-from ...envs.kernel.compile import OPTIONS
+from ...envs.kernel.compile import compiled
 from .open_list import (
     HEAPED,
     TABLE_BYTES,
@@ -165,10 +164,7 @@ class BatchedSearch:
         )  # fmt: skip
 
 
-_compiled = numba.njit(cache=True, nogil=True, **OPTIONS)
-
-
-@_compiled
+@compiled
 def _admit(nodes, table, count, step, parents, keys, costs, goals, improved, fresh, goal):
     """Enter new children as nodes; note new and cheaper ways, and the cheapest goal."""
     generated, n_improved, n_fresh = 0, 0, 0
@@ -209,7 +205,7 @@ def _admit(nodes, table, count, step, parents, keys, costs, goals, improved, fre
     return generated, n_improved, n_fresh, goal
 
 
-@_compiled
+@compiled
 def _push_open(nodes, heap, chosen):
     """Open nodes; False where there is no room."""
     if heap.used[0] + len(chosen) > len(heap.entries):
@@ -220,7 +216,7 @@ def _push_open(nodes, heap, chosen):
     return True
 
 
-@_compiled
+@compiled
 def _pop_open(nodes, heap, limit, chosen):
     found = 0
     while found < len(chosen):

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from ...envs.kernel import InvalidArgumentError
-from ...envs.kernel.compile import OPTIONS
+from ...envs.kernel.compile import compiled
 from .open_list import enter, find, grown, make_table, record
 from .plan_agent import SearchAgent
 from .problem import ModelProblem, SearchProblem
@@ -155,10 +154,7 @@ class _Beam:
         )  # fmt: skip
 
 
-_compiled = numba.njit(cache=True, nogil=True, **OPTIONS)
-
-
-@_compiled
+@compiled
 def _find_fresh(nodes, table, keys, g, children, own):
     """List children, the cheapest of each state; their number.
 
@@ -186,7 +182,7 @@ def _find_fresh(nodes, table, keys, g, children, own):
     return count
 
 
-@_compiled
+@compiled
 def _enter_all(nodes, table, keys, first):
     """Enter nodes, or put them in the place of older ones of the same state."""
     for i in range(len(keys)):

@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from ...envs.kernel.compile import OPTIONS, PLAIN_PYTHON
+from ...envs.kernel.compile import OPTIONS, PLAIN_PYTHON, compiled
 
 Array = np.ndarray[Any, Any]
 
@@ -36,7 +36,6 @@ ENTRY = record([("node", np.int32), ("below", np.int32)])
 HEAPED = record([("f", np.float64), ("h", np.float64), ("node", np.int64)])
 
 _inlined = numba.njit(forceinline=True, **OPTIONS)
-_compiled = numba.njit(cache=True, nogil=True, **OPTIONS)
 
 
 class Stacks(NamedTuple):
@@ -173,7 +172,7 @@ def enter(table, slot, b, node):
     table[slot].node = node + 1
 
 
-@_compiled
+@compiled
 def _enter_all(table, old, nodes):
     """Enter all that is in another table."""
     last = np.uint64(len(table) - 1)

@@ -18,13 +18,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
 from ...envs.kernel import InvalidArgumentError, kernel
-from ...envs.kernel.compile import OPTIONS
+from ...envs.kernel.compile import compiled
 from ...envs.kernel.files import user_folders, write_whole
 from .compiled import Heuristic
 
@@ -219,7 +218,7 @@ def make_database(size: int, pattern: Pattern, found: Callable[[int], Any] = int
     return moves
 
 
-@numba.njit(cache=True, nogil=True, **OPTIONS)
+@compiled
 def _next_level(depth, size, count, gaps, more, seen, moves):
     """Mark the arrangements `depth` moves from home, and open those one move further.
 

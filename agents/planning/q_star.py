@@ -9,11 +9,10 @@ them without: only the children that come to be the best are made.
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 
 from ...envs.kernel import InvalidArgumentError
-from ...envs.kernel.compile import OPTIONS
+from ...envs.kernel.compile import compiled
 from .open_list import (
     HEAPED,
     TABLE_BYTES,
@@ -174,10 +173,7 @@ class _EdgeSearch:
         )  # fmt: skip
 
 
-_compiled = numba.njit(cache=True, nogil=True, **OPTIONS)
-
-
-@_compiled
+@compiled
 def _admit_edges(nodes, table, count, parents, actions, keys, g, goals, reached, which, goal):
     """Enter states as nodes, where they are new or reached at a lower cost."""
     n_reached = 0
@@ -206,7 +202,7 @@ def _admit_edges(nodes, table, count, parents, actions, keys, g, goals, reached,
     return n_reached, count, goal
 
 
-@_compiled
+@compiled
 def _push_edges(nodes, edges, heap, weight, chosen):
     """Open nodes at their best edges."""
     for node in chosen:
@@ -218,7 +214,7 @@ def _push_edges(nodes, edges, heap, weight, chosen):
             push_heap(heap, nodes[node].f, best, int(node))
 
 
-@_compiled
+@compiled
 def _pop_edges(nodes, edges, heap, weight, limit, parents, actions):
     """Take the best edges; how many there are below the limit."""
     found = 0

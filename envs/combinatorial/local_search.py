@@ -5,12 +5,12 @@ A tour is an `int32` array (n,) of cities that starts with city 0; distances are
 
 from typing import Any
 
-import numba
 import numpy as np
+
+from ..kernel.compile import compiled_with_arrays
 
 Array = np.ndarray[Any, Any]
 
-_compiled = numba.njit(cache=True, error_model="numpy")
 
 _STARTS = 4
 
@@ -39,7 +39,7 @@ def best_tour(distances: Array, seed: int = 0) -> Array:
     return min(tours, key=lambda tour: tour_length(distances, tour))
 
 
-@_compiled
+@compiled_with_arrays
 def held_karp(distances):
     """A shortest tour by dynamic programming over sets of cities (Held & Karp 1962).
 
@@ -74,7 +74,7 @@ def held_karp(distances):
     return tour
 
 
-@_compiled
+@compiled_with_arrays
 def nearest_neighbour(distances):
     """The tour that always goes on to the nearest city not yet visited."""
     n = len(distances)
@@ -93,7 +93,7 @@ def nearest_neighbour(distances):
     return tour
 
 
-@_compiled
+@compiled_with_arrays
 def _reverse(tour, i, j):
     while i < j:
         tour[i], tour[j] = tour[j], tour[i]
@@ -101,7 +101,7 @@ def _reverse(tour, i, j):
         j -= 1
 
 
-@_compiled
+@compiled_with_arrays
 def two_opt(distances, tour):
     """Improve a tour in place until no exchange of two edges shortens it (Croes 1958)."""
     n = len(tour)
@@ -119,7 +119,7 @@ def two_opt(distances, tour):
     return ever
 
 
-@_compiled
+@compiled_with_arrays
 def or_opt(distances, tour):
     """Move chains of up to three cities elsewhere, either way round, while that helps (Or 1976)."""
     n = len(tour)
@@ -158,7 +158,7 @@ def or_opt(distances, tour):
     return ever
 
 
-@_compiled
+@compiled_with_arrays
 def _improve(distances, tour):
     """A tour that neither 2-opt nor Or-opt improves; its length."""
     while True:
@@ -171,7 +171,7 @@ def _improve(distances, tour):
     return length
 
 
-@_compiled
+@compiled_with_arrays
 def iterate(distances, tour, kicks):
     """Improve a tour in place by iterated local search (Martin, Otto & Felten 1991).
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+import numpy as np
 from numba.core import config
 
 #: True in Numba's CUDA simulator, `NUMBA_ENABLE_CUDASIM=1`.
@@ -31,3 +32,22 @@ def kernel(function: Callable[..., Any]) -> Any:
     so that it computes the same bits as plain Python, in a batch and on any number of threads.
     """
     return numba.njit(**OPTIONS)(function)
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Mark a loop that Python calls: compiled, kept on disk, run without the interpreter's lock.
+
+    Like a kernel it makes no new arrays, and assigns to no slices of arrays.
+    """
+    return _loop(function, OPTIONS)
+
+
+def compiled_with_arrays(function: Callable[..., Any]) -> Any:
+    """Mark a loop as `compiled` does, one that makes or slices arrays."""
+    return _loop(function, {"error_model": "numpy"})
+
+
+def _loop(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    if PLAIN_PYTHON:  # 64-bit wrap-around is what random numbers and hashes mean
+        return np.errstate(over="ignore")(function)
+    return numba.njit(cache=True, nogil=True, **options)(function)

@@ -9,19 +9,16 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-import numba
 import numpy as np
 
 from ..kernel import kernel
-from ..kernel.compile import OPTIONS
+from ..kernel.compile import compiled
 from .expressions import Expression, canonical, text_of, value_of
 
 Array = np.ndarray[Any, Any]
 
 ADD, SUBTRACT, MULTIPLY, DIVIDE, DIVIDE_INTO = range(5)
 SIGNS = ("+", "-", "*", "/", "/")
-
-_compiled = numba.njit(cache=True, nogil=True, **OPTIONS)
 
 
 @functools.cache
@@ -69,7 +66,7 @@ def combine_fractions(a, b, c, d, operator):
     return top // x, bottom // x
 
 
-@_compiled
+@compiled
 def _search(numbers, target, operators, use_all, pairs, values, turns, plans):
     """Depth-first search through all moves, in order; how many plans make the target.
 

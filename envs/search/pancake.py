@@ -2,11 +2,11 @@
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from gymnasium import spaces
 
 from ..kernel import InvalidArgumentError, KernelEnv, Kernels, StateLayout, kernel, rng
+from ..kernel.compile import compiled_with_arrays
 from ..kernel.render import Canvas
 from .permutations import rank_permutation, unrank_permutation
 
@@ -245,7 +245,7 @@ def _draw_bar(canvas: Canvas, x: float, y: float, width: float, height: float, f
     canvas.circle(x + width - r, y + r, r, fill)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled_with_arrays
 def fewest_flips(stack):
     """The fewest moves that sort a stack, (size,): IDA* (Korf 1985) with the gap heuristic."""
     count = len(stack)

@@ -3,13 +3,12 @@
 Cells are numbered row by row, and a level's outermost cells are walls.
 """
 
-import numba
 import numpy as np
 
-compiled = numba.njit(cache=True)
+from ..kernel.compile import compiled_with_arrays
 
 
-@compiled
+@compiled_with_arrays
 def offset_of(action, width):
     """How a move changes the cell: 0 up, 1 down, 2 left, 3 right."""
     if action < 2:
@@ -17,7 +16,7 @@ def offset_of(action, width):
     return 1 if action == 3 else -1
 
 
-@compiled
+@compiled_with_arrays
 def push_distances(walls, targets, width, out):
     """The fewest pushes that bring a lone box from each cell to a target; −1 where none do.
 
@@ -48,7 +47,7 @@ def push_distances(walls, targets, width, out):
                 count += 1
 
 
-@compiled
+@compiled_with_arrays
 def flood(blocked, start, width, distances, queue):
     """The distance of each cell from `start`, −1 where there is no way; the least cell reached."""
     distances[:] = -1
@@ -68,7 +67,7 @@ def flood(blocked, start, width, distances, queue):
     return least
 
 
-@compiled
+@compiled_with_arrays
 def walk(start, width, distances, out, length):
     """Append the moves from `start` to where the distances are counted from."""
     while distances[start] > 0:

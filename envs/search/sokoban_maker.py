@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernel import rng
+from ..kernel.compile import compiled_with_arrays
 from ..kernel.rng import mix64
-from .sokoban_grid import compiled, flood, offset_of, push_distances, walk
+from .sokoban_grid import flood, offset_of, push_distances, walk
 
 _NODES = 400  # positions that the search backwards keeps
 _TRIES = 2_000  # rooms that are dug for one level
@@ -51,7 +52,7 @@ class Scratch(NamedTuple):
     queue: Array
 
 
-@compiled
+@compiled_with_arrays
 def _carve(draw, walls, height, width):
     """Rooms and corridors: a random walk that now and then also digs beside its way."""
     walls[:] = True
@@ -73,7 +74,7 @@ def _carve(draw, walls, height, width):
         col = min(max(col + (action == 3) - (action == 2), 1), width - 2)
 
 
-@compiled
+@compiled_with_arrays
 def _choose_free(draw, blocked):
     """A cell that is not blocked, drawn uniformly."""
     while True:
@@ -82,7 +83,7 @@ def _choose_free(draw, blocked):
             return cell
 
 
-@compiled
+@compiled_with_arrays
 def _start_apart(draw, room, found, scratch):
     """Enter the solved position as node 0, the player being anywhere."""
     k = 0
@@ -96,7 +97,7 @@ def _start_apart(draw, room, found, scratch):
     found.bounds[0] = 0
 
 
-@compiled
+@compiled_with_arrays
 def _visit(node, room, found, scratch):
     """Find what the player can reach in a node; whether no node before was this position."""
     scratch.blocked[:] = room.walls
@@ -110,7 +111,7 @@ def _visit(node, room, found, scratch):
     return not (found.keys[:node] == key).any()
 
 
-@compiled
+@compiled_with_arrays
 def _pull(node, room, found, scratch, count):
     """Enter the positions that one pull makes of a node; how many there are now."""
     for j in range(found.boxes.shape[1]):
@@ -131,7 +132,7 @@ def _pull(node, room, found, scratch, count):
     return count
 
 
-@compiled
+@compiled_with_arrays
 def _pull_apart(draw, room, least, found, scratch):
     """Search from the solved position backwards, and draw a position hard enough.
 
@@ -166,7 +167,7 @@ def _pull_apart(draw, room, least, found, scratch):
     return chosen
 
 
-@compiled
+@compiled_with_arrays
 def _write_plan(draw, room, node, found, scratch, plan):
     """Draw where the player starts, and play the pulls that led to a node the other way round.
 
@@ -197,7 +198,7 @@ def _write_plan(draw, room, node, found, scratch, plan):
     return start, length
 
 
-@compiled
+@compiled_with_arrays
 def make_level(draw, height, width, least, walls, targets, starts, plan):
     """Draw rooms and targets until a position hard enough is found, up to `_TRIES` times.
 

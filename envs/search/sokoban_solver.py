@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..kernel.compile import compiled_with_arrays
 from ..kernel.rng import mix64
-from .sokoban_grid import compiled, flood, offset_of, push_distances, walk
+from .sokoban_grid import flood, offset_of, push_distances, walk
 from .sokoban_levels import Levels
 
 _POSITIONS = 500_000  # that a search may keep
@@ -56,7 +57,7 @@ class Search(NamedTuple):
     links: Array
 
 
-@compiled
+@compiled_with_arrays
 def _is_frozen(cell, width, blocked, targets, walls):
     """Whether a box is stuck off its target in a square of four walls and boxes."""
     for up in (-width, 0):
@@ -71,7 +72,7 @@ def _is_frozen(cell, width, blocked, targets, walls):
     return False
 
 
-@compiled
+@compiled_with_arrays
 def _slot(search, words, player):
     """The slot of a position, or the free one where it belongs."""
     key = mix64(np.uint64(player))
@@ -90,7 +91,7 @@ def _slot(search, words, player):
     return slot
 
 
-@compiled
+@compiled_with_arrays
 def _enter(search, count, words, player, parent, push, g, h):
     """Put a position on the open list, unless it is known at no more cost; the count of nodes."""
     slot = _slot(search, words, player)
@@ -109,7 +110,7 @@ def _enter(search, count, words, player, parent, push, g, h):
     return count + 1
 
 
-@compiled
+@compiled_with_arrays
 def _expand(search, count, node, level, room):
     """Enter what every push makes of a position; the count of nodes, −1 for lack of room."""
     blocked, reached, words = room.blocked, room.reached, room.words
@@ -143,7 +144,7 @@ def _expand(search, count, node, level, room):
     return count
 
 
-@compiled
+@compiled_with_arrays
 def _collect(search, node, level, starts):
     """The moves that lead to a node: shortest walks between its pushes."""
     chain = np.empty(len(search.parents), np.int32)
@@ -170,7 +171,7 @@ def _collect(search, node, level, starts):
     return plan[:length].copy()
 
 
-@compiled
+@compiled_with_arrays
 def solve(walls, targets, starts, width, most):
     """A plan with the fewest moves, by A* over pushes.
 

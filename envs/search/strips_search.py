@@ -1,14 +1,12 @@
 """Shortest plans of small planning tasks."""
 
-import numba
 import numpy as np
 
+from ..kernel.compile import compiled_with_arrays
 from ..kernel.rng import mix64
 
-_compiled = numba.njit(cache=True)
 
-
-@_compiled
+@compiled_with_arrays
 def _slot(table, states, state):
     """The slot of a state, or the free one where it belongs."""
     key = np.uint64(0)
@@ -26,7 +24,7 @@ def _slot(table, states, state):
     return slot
 
 
-@_compiled
+@compiled_with_arrays
 def _is_off(state, want, care):
     """Whether a state differs from what is wanted, where one cares."""
     wrong = np.int64(0)
@@ -35,7 +33,7 @@ def _is_off(state, want, care):
     return wrong != 0
 
 
-@_compiled
+@compiled_with_arrays
 def fewest_steps(want, care, keep, add, start, goal, goal_care, most):
     """The length of a shortest plan, by breadth-first search.
 

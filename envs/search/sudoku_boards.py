@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernel import InvalidArgumentError
-from .sudoku_solver import ANY, compiled, draw, free, load, new_search, run, tables, toggle
+from ..kernel.compile import compiled
+from .sudoku_solver import ANY, draw, free, load, new_search, run, tables, toggle
 
 Array = np.ndarray[Any, Any]
 

@@ -7,15 +7,13 @@ column or a box holds already are the bits of one integer.
 import functools
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
-from ..kernel.compile import OPTIONS
+from ..kernel.compile import compiled
 from ..kernel.rng import mix64
 
 Array = np.ndarray[Any, Any]
 
-compiled = numba.njit(cache=True, nogil=True, **OPTIONS)
 
 ANY = 1 << 30  # more branchings than any board needs
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
