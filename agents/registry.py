@@ -50,12 +50,30 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry("sac", "policy.sb3:SAC", "trained", "soft actor-critic (Stable-Baselines3)"),
     Entry("td3", "policy.sb3:TD3", "trained", "twin delayed DDPG (Stable-Baselines3)"),
-    Entry("ucb1", "bandit.ucb1:UCB1", "scripted", "upper confidence bounds (Auer et al. 2002)"),
-    Entry(
-        "thompson",
-        "bandit.thompson:ThompsonSampling",
-        "scripted",
-        "draws from the posterior of arms",
+    *(
+        Entry(name, f"bandit.{entry_point}", "scripted", f"bandits: {about}")
+        for name, entry_point, about in (
+            ("epsilon-greedy", "epsilon_greedy:EpsilonGreedy", "explores with probability ε"),
+            ("greedy", "epsilon_greedy:Greedy", "the highest mean so far"),
+            ("explore-then-commit", "explore_then_commit:ExploreThenCommit", "in two phases"),
+            (
+                "successive-elimination",
+                "successive_elimination:SuccessiveElimination",
+                "drops what is surely worse",
+            ),
+            ("ucb1", "ucb1:UCB1", "upper confidence bounds (Auer et al. 2002)"),
+            ("ucb-v", "ucb_v:UCBV", "upper bounds that know the variance"),
+            ("kl-ucb", "kl_ucb:KLUCB", "upper bounds from large deviations"),
+            ("moss", "moss:MOSS", "minimax optimal upper bounds"),
+            ("bayes-ucb", "bayes_ucb:BayesUCB", "upper quantiles of the posterior"),
+            ("discounted-ucb", "discounted_ucb:DiscountedUCB", "upper bounds that forget"),
+            ("thompson", "thompson:ThompsonSampling", "draws from the posterior of arms"),
+            ("gaussian-thompson", "thompson:GaussianThompsonSampling", "the same, normal rewards"),
+            ("gittins", "gittins:GittinsIndex", "the index that is optimal under discounting"),
+            ("exp3", "exponential_weights:EXP3", "exponential weights, for adversaries"),
+            ("exp3-p", "exponential_weights:EXP3P", "the same with high probability"),
+            ("tsallis-inf", "tsallis_inf:TsallisINF", "for chance and adversaries alike"),
+        )
     ),
     Entry(
         "llm", "llm.trainer:LanguageModelTrainer", "trained", "a language model that plays in words"

@@ -71,7 +71,7 @@ CASES = (
         {"size": 2},
         None,
         (1, 2, 3),
-        {**SHARED, "scramble": 11, "scramble_actions": 9, "hidden": 384},
+        {**SHARED, "scramble": 11, "primitive_actions": 9, "hidden": 384},
         24_000_000,
     ),
     Case(

@@ -17,7 +17,6 @@ import torch
 from common import write_result
 from numba.core import config as numba_config
 
-from spelunk.agents.bandit.arms import ArmStatistics
 from spelunk.agents.bandit.thompson import ThompsonSampling
 from spelunk.agents.bandit.ucb1 import UCB1
 from spelunk.agents.core.agent import Agent, RandomAgent
@@ -30,11 +29,12 @@ ENV = {"arms": 5, "horizon": 30}
 EPISODES = 2048
 
 
-class PosteriorMean(ArmStatistics):
+class PosteriorMean(Agent):
     """Pulls the arm with the highest posterior mean under a uniform prior."""
 
     def act(self, observations: Any, infos: dict[str, Any]) -> np.ndarray:
-        return ((self.sums + 1) / (self.pulls + 2)).argmax(axis=1)
+        pulls = observations[..., 0].astype(np.float64) * ENV["horizon"]
+        return ((observations[..., 1] * pulls + 1) / (pulls + 2)).argmax(axis=1)
 
 
 BASELINES = {

@@ -1,29 +1,72 @@
-"""`ArmStatistics`: what a bandit algorithm remembers of each arm, for a batch of episodes."""
+"""What algorithms over a few arms have in common: counts and means, kept in a record."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from ..core.agent import Agent
+from ...envs.kernel import UnsupportedFaceError, kernel
+from .agent import BanditAgent, Field, Problem
 
 
-class ArmStatistics(Agent):
-    """Counts the pulls and sums the rewards of each arm, afresh in every episode.
+class ArmsAgent(BanditAgent):
+    """Remembers of each arm how often it was pulled, and its mean reward."""
 
-    Attributes:
-        pulls: (n, arms) `int64`, how often each lane has pulled each arm.
-        sums: (n, arms) `float64`, the rewards it got from it.
+    def fields(self, problem: Problem) -> Sequence[Field]:
+        if not problem.env.definition.discrete:
+            raise UnsupportedFaceError(
+                f"{type(self).__name__} pulls arms, and needs a Discrete action space; got "
+                f"{problem.env.action_space}"
+            )
+        # The further ones come first: Numba warns where one record begins like another.
+        return [
+            *self.further_fields(problem),
+            ("time", np.int64),
+            ("pulls", np.int64, (problem.arms,)),
+            ("averages", np.float64, (problem.arms,)),
+        ]
+
+    def further_fields(self, problem: Problem) -> Sequence[Field]:
+        """What is remembered besides."""
+        return []
+
+
+class NoSettings(NamedTuple):
+    """Of algorithms without parameters."""
+
+
+@kernel
+def forget(memory):
+    """Nothing has been pulled."""
+    memory.time = 0
+    for arm in range(memory.pulls.shape[0]):
+        memory.pulls[arm] = 0
+        memory.averages[arm] = 0.0
+
+
+@kernel
+def note(memory, arm, reward):
+    """A pull of an arm, and what it paid."""
+    memory.time += 1
+    memory.pulls[arm] += 1
+    memory.averages[arm] += (float(reward) - float(memory.averages[arm])) / int(memory.pulls[arm])
+
+
+@kernel
+def untried(memory):
+    """An arm that has not been pulled yet, the first; −1 where all have been.
+
+    Holds for algorithms that begin by pulling each arm once.
     """
+    time = int(memory.time)
+    return time if time < memory.pulls.shape[0] else -1
 
-    def start(self, env: Any, seed: int) -> None:
-        super().start(env, seed)
-        shape = (env.num_envs, int(env.single_action_space.n))
-        self.pulls = np.zeros(shape, np.int64)
-        self.sums = np.zeros(shape)
-        self._lanes = np.arange(env.num_envs)
 
-    def update(self, actions: Any, rewards: np.ndarray, ended: np.ndarray) -> None:
-        self.pulls[self._lanes, actions] += 1
-        self.sums[self._lanes, actions] += rewards
-        self.pulls[ended] = 0
-        self.sums[ended] = 0.0
+@kernel
+def best_average(memory):
+    """The arm with the highest mean reward, the first of several."""
+    best = 0
+    for arm in range(1, memory.pulls.shape[0]):
+        if float(memory.averages[arm]) > float(memory.averages[best]):
+            best = arm
+    return best

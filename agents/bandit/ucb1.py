@@ -1,13 +1,52 @@
 """UCB1: optimism in the face of uncertainty (Auer, Cesa-Bianchi & Fischer 2002)."""
 
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from .arms import ArmStatistics
+from ...envs.kernel import kernel
+from .agent import BanditKernels, Field, Problem
+from .arms import ArmsAgent, forget, note, untried
 
 
-class UCB1(ArmStatistics):
+class Settings(NamedTuple):
+    """See `UCB1`."""
+
+    exploration: float
+
+
+@kernel
+def start(memory, params):
+    """Nothing has been pulled."""
+    forget(memory)
+    for arm in range(memory.widths.shape[0]):
+        memory.widths[arm] = 0.0
+
+
+@kernel
+def choose(memory, obs, params):
+    """The arm with the largest bound, once each has been pulled."""
+    if untried(memory) >= 0:
+        return untried(memory)
+    bonus = math.sqrt(params.exploration * math.log(int(memory.time)))
+    best, largest = 0, -math.inf
+    for arm in range(memory.pulls.shape[0]):
+        bound = float(memory.averages[arm]) + bonus * float(memory.widths[arm])
+        if bound > largest:
+            best, largest = arm, bound
+    return best
+
+
+@kernel
+def learn(memory, action, reward, obs, params):
+    """A pull narrows the arm's bound."""
+    note(memory, action, reward)
+    memory.widths[action] = 1.0 / math.sqrt(int(memory.pulls[action]))
+
+
+class UCB1(ArmsAgent):
     """Pulls the arm with the highest upper confidence bound on its mean.
 
     Each arm is pulled once; from then on, at time t (pulls so far), the arm that maximises
@@ -18,13 +57,13 @@ class UCB1(ArmStatistics):
         exploration: the factor under the root; 2 in the paper.
     """
 
+    kernels = BanditKernels(start, choose, learn)
+
     def __init__(self, exploration: float = 2.0):
         self.exploration = exploration
 
-    def act(self, observations: Any, infos: dict[str, Any]) -> np.ndarray:
-        untried = self.pulls == 0
-        pulls = np.maximum(self.pulls, 1)
-        log_time = np.log(pulls.sum(axis=1, keepdims=True))
-        bounds = self.sums / pulls + np.sqrt(self.exploration * log_time / pulls)
-        bounds[untried] = np.inf
-        return bounds.argmax(axis=1)
+    def further_fields(self, problem: Problem) -> Sequence[Field]:
+        return [("widths", np.float64, (problem.arms,))]  # 1 / sqrt(pulls)
+
+    def params(self, problem: Problem) -> Settings:
+        return Settings(float(self.exploration))

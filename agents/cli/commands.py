@@ -2,23 +2,20 @@
 
 import dataclasses
 import inspect
-import json
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
-from rich.console import Console
-from rich.table import Table
 
 from ...envs import registry as env_registry
 from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
 from ...envs.reference import reference
 from .. import registry
-from .formats import number, plain, space_words
-from .overrides import read_arguments, read_dataclass
+from .base import CommandLine
+from .formats import number, space_words
+from .overrides import read_dataclass
 from .sweep_options import SweepOptions
 
 Positional = tyro.conf.Positional
@@ -27,18 +24,8 @@ Device = Literal["cpu", "cuda", "auto"]
 Sweep = Annotated[SweepOptions, tyro.conf.OmitArgPrefixes, tyro.conf.arg(name="sweep")]
 
 
-class Commands:
-    """What the command line can do.
-
-    Args:
-        env_arguments: the words after `--env.`, as `--name value`.
-        agent_arguments: those after `--agent.`.
-    """
-
-    def __init__(self, env_arguments: list[str], agent_arguments: list[str]):
-        self._env_arguments = env_arguments
-        self._agent_arguments = agent_arguments
-        self._console = Console(highlight=False)
+class Commands(CommandLine):
+    """What the command line can do."""
 
     def list(self, as_json: Json = False) -> None:
         """List the environments, or with --json their families, faces and reference scores."""
@@ -304,6 +291,52 @@ class Commands:
             self._console.print(f"{move:4d}  {words}", markup=False)
         self._json(as_json, solution)
 
+    def regret(
+        self,
+        agent: Positional[str],
+        env_id: Positional[str],
+        horizon: int = 10_000,
+        runs: int = 1_000,
+        seed: int = 0,
+        plot: Path | None = None,
+        as_json: Json = False,
+    ) -> None:
+        """Play many runs of a bandit algorithm, and tell how much it regrets.
+
+        Args:
+            agent: An algorithm's name, as `spelunk list` shows it, with its own arguments as
+                --agent.NAME VALUE, or a run folder.
+            env_id: The id of a bandit.
+            horizon: Rounds of a run.
+            runs: How many runs, each with its own seed.
+            seed: Of the first run.
+            plot: Where to draw the regret over time, as PNG or SVG.
+        """
+        from ..bandit.metrics import draw_regret, summarize
+        from ..bandit.simulation import simulate
+
+        if runs < 2:
+            raise InvalidArgumentError(f"runs must be at least 2; got {runs}")
+        player, _ = self._agent(agent)
+        _, kwargs = self._environment(env_id)
+        played = simulate(
+            player, env_id, horizon=horizon, runs=runs, seed=seed, progress=True, **kwargs
+        )
+        figures = {
+            "agent": agent,
+            "env_id": env_id,
+            "env_kwargs": kwargs,
+            "horizon": horizon,
+            "runs": runs,
+            "seed": seed,
+            **summarize(played),
+        }
+        self._figures(figures)
+        if plot is not None:
+            draw_regret({agent: played}, plot)
+            self._console.print(f"drawn in {plot}")
+        self._json(as_json, figures)
+
     def heuristic(
         self, name: Positional[str], env_id: Positional[str], as_json: Json = False
     ) -> None:
@@ -344,66 +377,6 @@ class Commands:
         figures = throughput(env_id, kwargs, num_envs, threads, seconds)
         self._figures(figures)
         self._json(as_json, figures)
-
-    # --- shared ---
-
-    def _environment(
-        self, env_id: str, face: str = "single"
-    ) -> tuple[env_registry.Entry, dict[str, Any]]:
-        row = env_registry.entry(env_id)
-        kwargs = read_arguments(row.load(), self._env_arguments, "env")
-        if not (face == "single" and kwargs.get("opponent")):
-            row.require(face)
-        return row, kwargs
-
-    def _trained(self, name: str) -> registry.Entry:
-        """The row of an agent that learns."""
-        row = registry.entry(name)
-        if row.kind != "trained":
-            raise InvalidArgumentError(f"{name} is a {row.kind} agent: nothing to train")
-        return row
-
-    def _agent(self, name: str) -> tuple[Any, Any]:
-        """An agent from its name or its run folder; the run is None for a name."""
-        from ..core.run import RunError, load_agent
-
-        if any(row.name == name for row in registry.ENTRIES):
-            row = registry.entry(name)
-            if row.kind == "trained":
-                raise RunError(f"{name} must be trained first: name its run folder instead")
-            cls = row.load()
-            return cls(**read_arguments(cls, self._agent_arguments, "agent")), None
-        if not Path(name).exists():
-            known = ", ".join(row.name for row in registry.ENTRIES)
-            raise RunError(f"{name!r} is neither a run folder nor one of the agents {known}")
-        return load_agent(Path(name))
-
-    def _record(self, folder: Path) -> None:
-        """Film the agent of a run, where its environment can be drawn."""
-        from ..core.recording import record
-        from ..core.run import load_agent
-
-        agent, run = load_agent(folder)
-        path, kwargs = folder / "agent.gif", run.task.env_kwargs
-        try:
-            record(agent, run.task.env_id, path, seed=2**41, **kwargs)
-        except UnsupportedFaceError as error:
-            self._console.print(f"no agent.gif: {error}")
-
-    def _table(self, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-        table = Table(*head, box=None, pad_edge=False)
-        for row in rows:
-            table.add_row(*row)
-        self._console.print(table)
-        self._console.print()
-
-    def _figures(self, figures: dict[str, Any]) -> None:
-        shown = {k: v for k, v in figures.items() if k != "versions"}
-        self._table(("", ""), [(k.replace("_", " "), number(v)) for k, v in shown.items()])
-
-    def _json(self, wanted: bool, value: Any) -> None:
-        if wanted:
-            print(json.dumps(value, default=plain))
 
 
 def _device(device: Device) -> str:

@@ -18,6 +18,8 @@ def space_words(space: gymnasium.Space[Any]) -> str:
 
 def number(value: Any) -> str:
     """A figure with four digits, or with its thousands apart; a dash for None."""
+    if isinstance(value, tuple):
+        return " to ".join(number(each) for each in value)
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
     return "–" if value is None else str(value)

@@ -30,6 +30,7 @@ def main(argv: list[str] | None = None) -> None:
                 "report": commands.report,
                 "eval": commands.eval,
                 "solve": commands.solve,
+                "regret": commands.regret,
                 "heuristic": commands.heuristic,
                 "bench": commands.bench,
             },

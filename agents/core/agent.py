@@ -54,11 +54,13 @@ class Step(NamedTuple):
     """One step of a batch.
 
     Attributes:
+        actions: what the agent did.
         rewards: (n,) `float32`.
         ended: (n,) `bool`, terminated or truncated.
         infos: as the environment gave them.
     """
 
+    actions: Any
     rewards: np.ndarray
     ended: np.ndarray
     infos: dict[str, Any]
@@ -81,4 +83,4 @@ def interact(agent: Agent, env: Any, seen: tuple[Any, dict[str, Any]], seed: int
         # Of a game each agent has its own flag, and an episode is over for all.
         ended = terminated.reshape(len(truncated), -1).all(axis=1) | truncated
         agent.update(actions, rewards, ended)
-        yield Step(rewards, ended, infos)
+        yield Step(actions, rewards, ended, infos)

@@ -30,7 +30,7 @@ class LearnedCosts:
     Args:
         model: the environment's dynamics.
         network: observation rows (n, width) to (n, 1) costs to go, or (n, actions) costs of the
-            actions and what follows them.
+            actions and what follows them; its second argument is `n_actions`.
         device: where it is.
         n_actions: how many of the actions count, the first ones; None for all.
     """
@@ -58,7 +58,7 @@ class LearnedCosts:
         for begin in range(0, len(states), self._ROWS):
             some = states[begin : begin + self._ROWS]
             rows = observed_rows(self._model, some)
-            outputs = self._network(rows.to(self._device))[:, : self._n_actions].cpu()
+            outputs = self._network(rows.to(self._device), self._n_actions).cpu()
             if self._model.definition.masked and outputs.shape[1] > 1:
                 illegal = torch.as_tensor(self._model.legal(some)) == 0
                 outputs = outputs.masked_fill(illegal, np.inf)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...envs.kernel import rng
 from ...envs.kernel.definition import KernelDefinition
 from .open_list import TABLE_BYTES, make_table, record
 
@@ -49,7 +50,6 @@ RUN = record(
         ("waits", np.int8),
     ]
 )
-CHANCE = record([("rng", np.uint64)])
 
 
 class Trees(NamedTuple):
@@ -124,7 +124,7 @@ def make_work(n: int, definition: KernelDefinition, depth: int) -> Work:
         definition.layout.empty(n),
         definition.layout.empty(n),
         definition.layout.empty(n),
-        np.zeros(n, CHANCE),
+        np.zeros(n, rng.STREAM),
         np.empty((n, depth), STEP),
         definition.allocate_mask(n),
         np.zeros((n, definition.n_actions + 1), np.int32),

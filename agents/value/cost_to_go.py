@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ...envs import registry
 from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
@@ -44,9 +45,9 @@ class Config:
     """What is learned: the cost to go from a state, or of each action and what follows it."""
     scramble: int = 30
     """The most steps back from a goal; the number is drawn uniformly from 1 on."""
-    scramble_actions: int | None = None
-    """How many of the actions the steps back are drawn from, the first ones; None for all. Where
-    the others are compositions of these, states near the goal are seen more often."""
+    primitive_actions: int | None = None
+    """How many of the actions, the first ones, all others are compositions of; None if there are
+    none such. These alone make up the steps back, and the least of them is the cost to go."""
     actions_per_state: int = 1
     """Of the form action: how many actions of a state are learned from at a time."""
     epsilon: float = 0.1
@@ -93,12 +94,12 @@ class CostToGo(nn.Module):
         self.blocks = nn.ModuleList(_Block(hidden) for _ in range(blocks))
         self.output = orthogonal(hidden, outputs, gain=1.0)
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """(n, raw width) rows to (n, outputs) costs."""
+    def forward(self, rows: Tensor, n_outputs: int | None = None) -> Tensor:
+        """(n, raw width) rows to (n, outputs) costs, or to the first `n_outputs` of them."""
         x = self.inputs(rows)
         for block in self.blocks:
             x = block(x)
-        return self.output(x)
+        return functional.linear(x, self.output.weight[:n_outputs], self.output.bias[:n_outputs])
 
 
 class _Block(nn.Module):
@@ -177,7 +178,7 @@ class CostToGoLearning(Trainer):
         starts = self.goals[self.rng.integers(len(self.goals), size=n)]
         lengths = self.rng.integers(1, self.config.scramble + 1, size=n)
         seeds = self.rng.integers(2**31, size=n).tolist()
-        return self.model.walk(starts, lengths, seeds, self.config.scramble_actions)
+        return self.model.walk(starts, lengths, seeds, self.config.primitive_actions)
 
     def _rows(self, states: States) -> Tensor:
         return observed_rows(self.model, states).to(self.task.device)
@@ -185,8 +186,8 @@ class CostToGoLearning(Trainer):
     @torch.no_grad()
     def _after(self, states: States) -> np.ndarray[Any, Any]:
         """The target network's cost to go of states, (n,)."""
-        costs = LearnedCosts(self.model, self.target, self.task.device)
-        return costs(states)
+        n_actions = None if self.config.form == "value" else self.config.primitive_actions
+        return LearnedCosts(self.model, self.target, self.task.device, n_actions)(states)
 
     def _update_values(self, states: States) -> tuple[float, float]:
         """One gradient step; the loss and the mean target."""
@@ -279,8 +280,8 @@ def _check(config: Config) -> None:
     ):  # fmt: skip
         if getattr(config, name) < 1:
             raise InvalidArgumentError(f"{name} must be at least 1; got {config!r}")
-    if config.scramble_actions is not None and config.scramble_actions < 1:
-        raise InvalidArgumentError(f"scramble_actions must be at least 1; got {config!r}")
+    if config.primitive_actions is not None and config.primitive_actions < 1:
+        raise InvalidArgumentError(f"primitive_actions must be at least 1; got {config!r}")
     if config.blocks < 0 or not 0 <= config.epsilon <= 1 or not 0 <= config.weight <= 1:
         raise InvalidArgumentError(
             f"blocks must not be negative, and epsilon and weight from 0 to 1; got {config!r}"

@@ -7,7 +7,16 @@ import numpy as np
 from gymnasium import spaces
 
 from ..kernel import InvalidArgumentError, KernelEnv, Kernels, StateLayout, kernel, rng
-from ..kernel.render import Canvas
+from .core import (
+    ACCOUNT,
+    METRICS,
+    charge,
+    counted,
+    draw_arms,
+    open_account,
+    read_integer,
+    read_means,
+)
 
 
 class Params(NamedTuple):
@@ -28,8 +37,7 @@ def reset(state, params):
         state.pulls[arm] = 0
         state.wins[arm] = 0
     state.pulled = 0
-    state.regret = 0.0
-    state.pseudo_regret = 0.0
+    open_account(state)
 
 
 @kernel
@@ -45,8 +53,7 @@ def pull(state, action, win, params):
     state.pulled = action
     state.pulls[action] += 1
     state.wins[action] += win
-    state.regret = float(state.best_mean) - float(state.means[action])
-    state.pseudo_regret += state.regret
+    charge(state, float(state.best_mean) - float(state.means[action]))
     return state.step_count >= params.horizon
 
 
@@ -140,17 +147,12 @@ class BernoulliBandit(KernelEnv):
         max_episode_steps: int = -1,
         render_mode: str | None = None,
     ):
-        given = _read_means(means)
-        if arms is None:
-            arms = len(given) or 5
-        if isinstance(arms, bool) or not isinstance(arms, int) or arms < 2:
-            raise InvalidArgumentError(f"arms must be an integer of at least 2; got {arms!r}")
+        given = read_means(means, 0.0, 1.0)
+        arms = read_integer("arms", len(given) or 5 if arms is None else arms, 2)
         if len(given) not in (0, arms):
             raise InvalidArgumentError(f"means has {len(given)} entries for arms={arms}")
-        if isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1:
-            raise InvalidArgumentError(f"horizon must be a positive integer; got {horizon!r}")
         self.arms = arms
-        self.horizon = horizon
+        self.horizon = read_integer("horizon", horizon, 1)
         super().__init__(
             kernels=Kernels(
                 reset, step, observe, update=update, n_outcomes=n_outcomes, outcome=outcome
@@ -158,13 +160,13 @@ class BernoulliBandit(KernelEnv):
             layout=StateLayout(
                 [("means", np.float64, (arms,)), ("best_mean", np.float64)],
                 [("pulls", np.int32, (arms,)), ("wins", np.int32, (arms,))],
-                [("regret", np.float64), ("pseudo_regret", np.float64), ("pulled", np.int32)],
+                [*ACCOUNT, ("pulled", np.int32)],
             ),
             params=Params(horizon, given),
             observation_space=spaces.Box(0, 1, (arms, 2), np.float32),
             action_space=spaces.Discrete(arms),
             max_episode_steps=max_episode_steps,
-            metrics=("regret", "pseudo_regret"),
+            metrics=METRICS,
             stochastic=True,
             render_mode=render_mode,
         )
@@ -172,36 +174,21 @@ class BernoulliBandit(KernelEnv):
     def describe_state(self, state: Any) -> str:
         left = self.horizon - int(state["step_count"])
         tried = [
-            f"arm {arm + 1} {_count(pulls, 'time')} with {_count(wins, 'win')}"
+            f"arm {arm + 1} {counted(pulls, 'time')} with {counted(wins, 'win')}"
             for arm, (pulls, wins) in enumerate(zip(state["pulls"], state["wins"], strict=True))
             if pulls
         ]
         past = f"You have pulled: {'; '.join(tried)}." if tried else "You have pulled nothing yet."
-        return f"There are {self.arms} arms. {past} {_count(left, 'pull')} left."
+        return f"There are {self.arms} arms. {past} {counted(left, 'pull')} left."
 
     def draw_state(self, state: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        column = max(3.0, min(72.0, 1008 / self.arms))
-        height, floor, right = 200, 232, 16 + round(self.arms * column)
-        canvas = Canvas(max(right, 160) + 16, 288, "paper")
-        for arm in range(self.arms):
-            pulls, wins = int(state["pulls"][arm]), int(state["wins"][arm])
-            x = 16 + arm * column
-            canvas.rectangle(x + column / 6, floor - height, column * 2 / 3, height, "sand")
-            if wins:
-                top = height * wins / pulls
-                canvas.rectangle(x + column / 6, floor - top, column * 2 / 3, top, "blue")
-            mean = float(state["means"][arm])
-            colour = "green" if mean == state["best_mean"] else "ink"
-            canvas.rectangle(
-                x + column / 12, floor - height * mean - 1.5, column * 5 / 6, 3, colour
-            )
-            if column > 40:
-                canvas.text(x + column / 2, floor + 16, f"arm {arm + 1}", "ink", 13)
-                canvas.text(x + column / 2, floor + 35, f"{wins} of {pulls}", "stone", 12)
-        left = self.horizon - int(state["step_count"])
-        canvas.text(16, 16, f"{_count(left, 'pull')} left", "ink", 13, "lm")
-        canvas.text(max(right, 160), 16, f"regret {state['pseudo_regret']:.2f}", "stone", 13, "rm")
-        return canvas.pixels()
+        return draw_arms(
+            pulls=state["pulls"],
+            values=state["wins"] / np.maximum(state["pulls"], 1),
+            means=state["means"],
+            left=self.horizon - int(state["step_count"]),
+            regret=float(state["pseudo_regret"]),
+        )
 
     def show_state(self, state: Any) -> str:
         lines = ["arm  pulls  wins"]
@@ -210,7 +197,7 @@ class BernoulliBandit(KernelEnv):
             for arm in range(self.arms)
         ]
         return "\n".join(
-            [*lines, f"{_count(self.horizon - int(state['step_count']), 'pull')} left"]
+            [*lines, f"{counted(self.horizon - int(state['step_count']), 'pull')} left"]
         )
 
     def action_words(self, action: Any) -> str:
@@ -218,22 +205,3 @@ class BernoulliBandit(KernelEnv):
 
     def best_return(self, seed: int) -> float | None:
         return self.horizon * float(self.model.reset([seed])["best_mean"][0])
-
-
-def _read_means(means: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The given means as an array; an empty one for None."""
-    if means is None:
-        return np.empty(0)
-    try:
-        values = np.array(means, np.float64)
-    except (TypeError, ValueError):
-        values = np.empty(0)
-    if values.ndim != 1 or len(values) < 2 or not ((values >= 0) & (values <= 1)).all():
-        raise InvalidArgumentError(
-            f"means must be at least two numbers from 0 to 1, or None; got {means!r}"
-        )
-    return values
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -18,6 +18,9 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _30, _27, _31, _11, _32 = (np.uint64(n) for n in (30, 27, 31, 11, 32))
 _TO_UNIT = 1.0 / 9007199254740992.0  # 2^-53
 
+#: A record that holds a generator and nothing else.
+STREAM = np.dtype((np.record, np.dtype([("rng", np.uint64)], align=True)))
+
 
 @kernel
 def mix64(x):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..kernel import InvalidArgumentError
+from ..kernel import InvalidArgumentError, rng
 from .sokoban_grid import flood, push_distances
 from .sokoban_maker import make_level
 
@@ -78,7 +78,7 @@ def generate(count: int, seed: int, size: int, boxes: int, least: int, most: int
             f"boxes must be at most a fifth of the cells inside, {(size - 2) ** 2 // 5} for "
             f"size={size}; got {boxes!r}"
         )
-    draws = np.zeros(count, np.dtype((np.record, [("rng", np.uint64)])))
+    draws = np.zeros(count, rng.STREAM)
     cells = size * size
     walls, targets = np.empty((count, cells), bool), np.empty((count, cells), bool)
     starts, plans = np.empty((count, boxes), np.int16), np.empty((count, most), np.int8)

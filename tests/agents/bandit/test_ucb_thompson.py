@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from spelunk.agents.bandit.metrics import regret_curves
+from spelunk.agents.bandit.simulation import simulate
 from spelunk.agents.bandit.thompson import ThompsonSampling
 from spelunk.agents.bandit.ucb1 import UCB1
 from spelunk.agents.core.agent import RandomAgent
@@ -14,8 +14,10 @@ ID = "spelunk/BernoulliBandit-v0"
 INSTANCES = [[0.6, 0.4], [0.9, 0.6], [0.9, 0.8, 0.8, 0.8], [0.1, 0.05, 0.05, 0.02, 0.02]]
 
 
-def regret(agent, means, horizon, episodes=128):
-    return regret_curves(agent, ID, means=means, horizon=horizon, episodes=episodes).mean(axis=1)
+def regret(agent, means, horizon, runs=128):
+    """The mean regret after each round."""
+    played = simulate(agent, ID, horizon=horizon, runs=runs, points=20 * horizon, means=means)
+    return np.interp(np.arange(1, horizon + 1), played.times, played.regret.mean(axis=0))
 
 
 @pytest.mark.parametrize("means", INSTANCES)
@@ -50,7 +52,7 @@ def test_ucb1_computed_by_hand():
             bad += arm == 0
         return bad
 
-    curve = regret(UCB1(), [0.0, 1.0], 300, episodes=3)
+    curve = regret(UCB1(), [0.0, 1.0], 300, runs=3)
     assert [curve[t - 1] for t in (2, 10, 100, 300)] == [
         pulls_of_the_bad_arm(t) for t in (2, 10, 100, 300)
     ]
@@ -61,7 +63,7 @@ def test_thompson_grows_like_the_lower_bound_of_lai_and_robbins(means):
     best, other = means
     divergence = other * math.log(other / best) + (1 - other) * math.log((1 - other) / (1 - best))
     constant = (best - other) / divergence
-    curve = regret(ThompsonSampling(), means, 4000, episodes=512)
+    curve = regret(ThompsonSampling(), means, 4000, runs=512)
     growth = (curve[3999] - curve[399]) / math.log(10)
     assert 0.4 * constant < growth < 1.5 * constant
     assert curve[-1] < constant * math.log(4000)
@@ -76,18 +78,6 @@ def test_both_learn_and_thompson_learns_faster():
     assert returns[ThompsonSampling] > returns[UCB1] + 5
 
 
-def test_statistics_start_afresh_in_the_lanes_whose_episode_ended():
-    agent = UCB1()
-    agent.start(
-        type("Batch", (), {"num_envs": 2, "single_action_space": type("A", (), {"n": 2})}), 0
-    )
-    agent.update(np.array([0, 1]), np.array([1.0, 0.0]), np.array([False, False]))
-    agent.update(np.array([1, 1]), np.array([1.0, 1.0]), np.array([True, False]))
-    assert agent.pulls.tolist() == [[0, 0], [0, 2]]
-    assert agent.sums.tolist() == [[0.0, 0.0], [0.0, 1.0]]
-    assert agent.act(None, {}).tolist() == [0, 0]
-
-
 def test_regret_is_asked_of_bandits_only():
     with pytest.raises(InvalidArgumentError, match="SlidingTile-v0 is no bandit"):
-        regret_curves(UCB1(), "spelunk/SlidingTile-v0", episodes=2)
+        simulate(UCB1(), "spelunk/SlidingTile-v0", horizon=5, runs=2)
