@@ -4,7 +4,7 @@ import inspect
 import re
 from pathlib import Path
 
-from pages import planning, tables
+from pages import bandits, planning, tables
 from pages.figures import measured, table
 from pages.summary import results
 
@@ -58,6 +58,11 @@ TABLES = {
     "q_star": (planning.q_star_table, "q_star"),
     "generators": (planning.generators_table, "generators"),
     "sequential_parallel": (planning.sampling_table, "sequential_parallel"),
+    "bandit_speed": (bandits.speed_table, "bandit_speed"),
+    "lower_bounds": (bandits.lower_bound_table, "regret"),
+    "theorems": (bandits.theorem_table, "regret"),
+    "slopes": (bandits.slope_table, "regret"),
+    "failures": (bandits.failure_table, "regret"),
 }
 
 

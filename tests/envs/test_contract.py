@@ -21,6 +21,8 @@ SUBJECTS = [
 SUBJECTS.append(
     Subject("spelunk/TicTacToe-v0", {"opponent": "random", "plays": "random"}, "dynamics")
 )
+#: An adversary that draws nothing.
+SUBJECTS.append(Subject("spelunk/AdversarialBandit-v0", {"adversary": "anti_ucb"}, "none"))
 
 
 def name(subject):

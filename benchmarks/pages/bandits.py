@@ -1,0 +1,91 @@
+"""The tables of the page of the benchmarks that are about bandits."""
+
+from pages.figures import read, table
+
+
+def _interval(row, key="interval"):
+    low, high = row[key]
+    return f"{low:,.1f} to {high:,.1f}"
+
+
+def speed_table():
+    """Rounds a second beside the peers."""
+    rows = [
+        (
+            row["algorithm"],
+            f"{row['peer']} {row['version']}",
+            *(f"{row[key]:,.0f}" for key in ("per_second", "peer_per_second", "ratio", "target")),
+        )
+        for row in read("bandit_speed")["rows"]
+    ]
+    head = ("algorithm", "peer", "ours, rounds a second", "the peer's", "ratio", "goal")
+    return table(head, rows)
+
+
+def lower_bound_table():
+    """Growth of regret against the constant of Lai and Robbins."""
+    rows = [
+        (
+            row["instance"],
+            f"`{row['algorithm']}`",
+            f"{row['regret']:.1f}",
+            _interval(row),
+            f"{row['growth']:.2f}",
+            f"{row['constant']:.2f}",
+            f"{row['ratio']:.2f}",
+            f"{row['suffix_failure']:.1%}",
+        )
+        for row in read("regret")["lower_bounds"]
+    ]
+    head = (
+        "arms", "algorithm", "regret", "95% interval", "growth by ln T", "Lai & Robbins", "ratio",
+        "suffix failure",
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def theorem_table():
+    """Bounds of theorems."""
+    rows = [
+        (
+            f"`{row['algorithm']}`",
+            row["instance"],
+            f"{row['regret']:,.1f}",
+            "" if row["bound"] is None else f"{row['bound']:,.1f}",
+        )
+        for row in read("regret")["theorems"]
+    ]
+    return table(("algorithm", "arms", "regret", "bound of its theorem"), rows)
+
+
+def slope_table():
+    """Orders of growth."""
+    rows = [
+        (
+            f"`{row['algorithm']}`",
+            ", ".join(f"{value:.1f}" for value in row["regret"]),
+            f"{row['slope']:.2f}" if "slope" in row else f"×{row['ratio']:.2f}",
+            "{} to {}".format(*row["within"]),
+        )
+        for row in read("regret")["slopes"]
+    ]
+    return table(("algorithm", "regret", "log-log slope, or last ratio", "expected"), rows)
+
+
+def failure_table():
+    """Mean regret and failure for good."""
+    rows = [
+        (
+            f"`{row['algorithm']}`",
+            f"{row['regret']:.1f}",
+            _interval(row),
+            f"{row['suffix_failure']:.1%}",
+            f"{row['min_fraction']:.2f}",
+            f"{row['greedy_fraction']:.2f}",
+        )
+        for row in read("regret")["failures"]
+    ]
+    head = (
+        "algorithm", "regret", "95% interval", "suffix failure", "K · MinFrac", "GreedyFrac",
+    )  # fmt: skip
+    return table(head, rows)
