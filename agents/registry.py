@@ -72,7 +72,34 @@ ENTRIES: tuple[Entry, ...] = (
             ("gittins", "gittins:GittinsIndex", "the index that is optimal under discounting"),
             ("exp3", "exponential_weights:EXP3", "exponential weights, for adversaries"),
             ("exp3-p", "exponential_weights:EXP3P", "the same with high probability"),
+            ("lin-ucb", "lin_ucb:LinUCB", "upper bounds with linear rewards"),
+            ("lin-ts", "lin_ts:LinTS", "Thompson sampling with linear rewards"),
+            ("square-cb", "square_cb:SquareCB", "inverse-gap weighting"),
+            ("neural-linear", "neural_linear:NeuralLinear", "learned features, linear on top"),
+            ("zooming", "zooming:Zooming", "ever finer where it pays"),
+            ("hoo", "hoo:HOO", "optimism in a tree of cells"),
+            ("exp4", "exp4:EXP4", "exponential weights over experts"),
+            ("rucb", "rucb:RUCB", "duels by relative upper bounds"),
+            ("cascade-ucb1", "cascade_ucb:CascadeUCB1", "ranked lists by upper bounds"),
+            ("combinatorial-ucb", "combinatorial_ucb:CombinatorialUCB", "sets by upper bounds"),
+            ("sequential-halving", "sequential_halving:SequentialHalving", "finds the best arm"),
             ("tsallis-inf", "tsallis_inf:TsallisINF", "for chance and adversaries alike"),
+        )
+    ),
+    Entry(
+        "sequoia",
+        "combinatorial.sequoia:Sequoia",
+        "trained",
+        "Q-learning over combinatorial actions, maximised exactly",
+    ),
+    *(
+        Entry(name, f"combinatorial.restless_policies:{policy}", "scripted", f"restless: {about}")
+        for name, policy, about in (
+            ("restless-null", "NullPolicy", "never acts"),
+            ("restless-myopic", "MyopicPolicy", "best next reward, by an integer programme"),
+            ("restless-greedy", "GreedyPolicy", "adds one arm after the other"),
+            ("restless-sampling", "SamplingPolicy", "best of 100 random actions"),
+            ("whittle", "WhittlePolicy", "Whittle indices over the feasible set"),
         )
     ),
     Entry(

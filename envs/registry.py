@@ -7,6 +7,8 @@ from typing import Any, Literal
 import gymnasium
 
 KERNEL_FACES = ("single", "vector", "cuda", "model", "text", "rgb_array", "ansi")
+#: Of environments whose actions obey constraints that only the CPU checks.
+CPU_FACES = ("single", "vector", "model", "text", "rgb_array", "ansi")
 HOST_FACES = ("single", "vector", "text", "rgb_array", "ansi")
 TURNS_FACES = ("aec", "vector", "cuda", "model", "text", "rgb_array", "ansi")
 TEAM_FACES = ("parallel", *TURNS_FACES)
@@ -121,6 +123,51 @@ ENTRIES: tuple[Entry, ...] = (
         "bandit.foraging:InformationForaging",
         "dynamics",
         {"richness": [0.8], "decay": 0.8, "travel": 3, "horizon": 30},
+    ),
+    Entry(
+        "spelunk/ContextualBandit-v0",
+        "bandit.contextual:ContextualBandit",
+        "dynamics",
+        {"data": "digits", "horizon": 50},
+    ),
+    Entry(
+        "spelunk/LinearBandit-v0",
+        "bandit.linear:LinearBandit",
+        "dynamics",
+        {"dimension": 8, "sparsity": 2, "misspecification": 0.15, "error": "adversarial"},
+    ),
+    Entry(
+        "spelunk/LipschitzBandit-v0",
+        "bandit.lipschitz:LipschitzBandit",
+        "dynamics",
+        {"dimension": 2, "noise": "gaussian", "horizon": 50},
+    ),
+    Entry(
+        "spelunk/CombinatorialBandit-v0",
+        "bandit.combinatorial:CombinatorialBandit",
+        "dynamics",
+        {"structure": "matching", "size": 3, "noise": "gaussian", "horizon": 20},
+        CPU_FACES,
+    ),
+    Entry(
+        "spelunk/KnapsackBandit-v0",
+        "bandit.knapsack:KnapsackBandit",
+        "dynamics",
+        {"family": "pricing", "horizon": 50, "budget": 10},
+    ),
+    Entry(
+        "spelunk/RestlessBandit-v0",
+        "bandit.restless:RestlessBandit",
+        "dynamics",
+        {"arms": 4, "states": 2, "k": 1, "horizon": 10},
+        CPU_FACES,
+    ),
+    Entry(
+        "spelunk/CoupledRestlessBandit-v0",
+        "bandit.coupled:CoupledRestlessBandit",
+        "dynamics",
+        {"family": "path", "arms": 8, "budget": 2},
+        CPU_FACES,
     ),
     Entry(
         "spelunk/KnowledgeSearch-v0",

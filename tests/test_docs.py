@@ -13,7 +13,13 @@ ROOT = Path(__file__).parents[1]
 
 
 def examples():
-    for page in ("README.md", "docs/engine.md", "docs/training.md", "docs/planning.md"):
+    for page in (
+        "README.md",
+        "docs/engine.md",
+        "docs/training.md",
+        "docs/planning.md",
+        "docs/bandits.md",
+    ):
         for i, block in enumerate(
             re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
         ):

@@ -125,10 +125,19 @@ class BanditAgent(Agent):
     Attributes:
         kernels: the algorithm.
         observes: whether it reads observations; otherwise it is given an empty one.
+        masked: whether it knows by itself which actions are legal.
     """
 
     kernels: BanditKernels
     observes: bool = False
+    masked: bool = False
+
+    def check(self, problem: Problem) -> None:
+        """See whether the algorithm fits the problem.
+
+        Raises:
+            UnsupportedFaceError: it does not.
+        """
 
     @abstractmethod
     def fields(self, problem: Problem) -> Sequence[Field]:
@@ -140,9 +149,6 @@ class BanditAgent(Agent):
 
         Its class is `Settings`: Numba's parallel loops tell classes apart by their names, and
         environments have `Params`.
-
-        Raises:
-            UnsupportedFaceError: the algorithm does not fit the problem.
         """
 
     def module(self, definition: KernelDefinition) -> ModuleType:
@@ -152,7 +158,7 @@ class BanditAgent(Agent):
             UnsupportedFaceError: the algorithm's actions are not the environment's, or they do not
                 fit otherwise.
         """
-        if definition.agents or definition.masked:
+        if definition.agents or (definition.masked and not self.masked):
             raise UnsupportedFaceError(
                 f"{type(self).__name__} plays bandits, whose every action is always legal"
             )
@@ -180,13 +186,18 @@ class BanditAgent(Agent):
         Args:
             env: one environment.
             horizon: of the runs.
+
+        Raises:
+            UnsupportedFaceError: the algorithm does not fit the environment.
         """
         definition = env.definition
         arms = definition.n_actions
         if not definition.discrete:
             arms = int(np.prod(env.action_space.shape))
         shape = () if definition.parts is not None else tuple(env.observation_space.shape)
-        return Problem(arms, horizon, shape, env)
+        problem = Problem(arms, horizon, shape, env)
+        self.check(problem)
+        return problem
 
     def remember(self, problem: Problem, seeds: Sequence[int]) -> Array:
         """Records for as many runs as there are seeds, (n,)."""

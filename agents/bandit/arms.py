@@ -12,12 +12,10 @@ from .agent import BanditAgent, Field, Problem
 class ArmsAgent(BanditAgent):
     """Remembers of each arm how often it was pulled, and its mean reward."""
 
+    def check(self, problem: Problem) -> None:
+        check_arms(self, problem)
+
     def fields(self, problem: Problem) -> Sequence[Field]:
-        if not problem.env.definition.discrete:
-            raise UnsupportedFaceError(
-                f"{type(self).__name__} pulls arms, and needs a Discrete action space; got "
-                f"{problem.env.action_space}"
-            )
         # The further ones come first: Numba warns where one record begins like another.
         return [
             *self.further_fields(problem),
@@ -29,6 +27,19 @@ class ArmsAgent(BanditAgent):
     def further_fields(self, problem: Problem) -> Sequence[Field]:
         """What is remembered besides."""
         return []
+
+
+def check_arms(agent: BanditAgent, problem: Problem) -> None:
+    """See that there are arms to pull.
+
+    Raises:
+        UnsupportedFaceError: the action space is not `Discrete`.
+    """
+    if not problem.env.definition.discrete:
+        raise UnsupportedFaceError(
+            f"{type(agent).__name__} pulls arms, and needs a Discrete action space; got "
+            f"{problem.env.action_space}"
+        )
 
 
 class NoSettings(NamedTuple):

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...envs.kernel import UnsupportedFaceError, kernel, rng
+from ...envs.kernel import kernel, rng
 from .agent import BanditAgent, BanditKernels, Field, Problem
+from .arms import check_arms
 
 
 class Settings(NamedTuple):
@@ -62,12 +63,10 @@ class ExponentialWeights(BanditAgent):
 
     kernels = BanditKernels(start, choose, learn)
 
+    def check(self, problem: Problem) -> None:
+        check_arms(self, problem)
+
     def fields(self, problem: Problem) -> Sequence[Field]:
-        if not problem.env.definition.discrete:
-            raise UnsupportedFaceError(
-                f"{type(self).__name__} pulls arms, and needs a Discrete action space; got "
-                f"{problem.env.action_space}"
-            )
         arms = (problem.arms,)
         return [("gains", np.float64, arms), ("shares", np.float64, arms)]
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...envs.kernel import UnsupportedFaceError, kernel, rng
+from ...envs.kernel import kernel, rng
 from .agent import BanditAgent, BanditKernels, Field, Problem
-from .arms import NoSettings
+from .arms import NoSettings, check_arms
 
 _RATE, _STEPS, _CLOSE = 4.0, 50, 1e-12
 
@@ -73,12 +73,10 @@ class TsallisINF(BanditAgent):
 
     kernels = BanditKernels(start, choose, learn)
 
+    def check(self, problem: Problem) -> None:
+        check_arms(self, problem)
+
     def fields(self, problem: Problem) -> Sequence[Field]:
-        if not problem.env.definition.discrete:
-            raise UnsupportedFaceError(
-                f"TsallisINF pulls arms, and needs a Discrete action space; got "
-                f"{problem.env.action_space}"
-            )
         arms = (problem.arms,)
         return [
             ("time", np.int64), ("losses", np.float64, arms), ("shares", np.float64, arms),

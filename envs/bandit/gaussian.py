@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
-from ..kernel import InvalidArgumentError, Kernels, StateLayout, kernel
+from ..kernel import InvalidArgumentError, Kernels, StateLayout, kernel, rng
 from .core import (
     ACCOUNT,
     METRICS,
@@ -17,7 +17,7 @@ from .core import (
     read_means,
     read_number,
 )
-from .noise import normal, pareto, student
+from .noise import pareto, student
 from .tally import (
     TallyEnv,
     clear_tally,
@@ -45,7 +45,7 @@ class Params(NamedTuple):
 def reset(state, params):
     """Take the given means, or draw them from a normal distribution around 0."""
     for arm in range(state.means.shape[0]):
-        mean = params.means[arm] if len(params.means) > 0 else params.spread * normal(state)
+        mean = params.means[arm] if len(params.means) > 0 else params.spread * rng.normal(state)
         state.means[arm] = mean
         state.best_mean = mean if arm == 0 else max(float(state.best_mean), mean)
     clear_tally(state)
@@ -65,7 +65,7 @@ def pull(state, action, noise, params):
 @kernel
 def step_gaussian(state, action, params):
     """Noise of the normal distribution."""
-    return pull(state, action, normal(state), params)
+    return pull(state, action, rng.normal(state), params)
 
 
 @kernel

@@ -16,7 +16,6 @@ from .core import (
     read_integer,
     read_number,
 )
-from .noise import normal
 
 
 class Params(NamedTuple):
@@ -40,7 +39,7 @@ def reset_bernoulli(state, params):
 def reset_gaussian(state, params):
     """A bandit of arms that pay with noise."""
     for arm in range(state.means.shape[0]):
-        state.means[arm] = params.spread * normal(state)
+        state.means[arm] = params.spread * rng.normal(state)
     begin(state, params)
 
 
@@ -90,7 +89,7 @@ def step_bernoulli(state, action, params):
 @kernel
 def step_gaussian(state, action, params):
     """Pull an arm that pays with noise."""
-    return pull(state, action, float(state.means[action]) + params.scale * normal(state))
+    return pull(state, action, float(state.means[action]) + params.scale * rng.normal(state))
 
 
 @kernel

@@ -13,6 +13,7 @@ from gymnasium import spaces
 
 from .codegen import Loops, generate
 from .errors import InvalidActionError, InvalidArgumentError
+from .feasible import FeasibleSpace
 from .lanes import Kernels, Shape
 from .opponent import NOBODY
 from .spaces import Unicode
@@ -26,7 +27,8 @@ class Definition:
     Args:
         layout: the state record.
         observation_space: a `Box` (or other array space) or a `Unicode`, or a `Dict` of them.
-        action_space: `Discrete`, `MultiDiscrete`, `MultiBinary`, a 1-D `Box` or a `Unicode`.
+        action_space: `Discrete`, `MultiDiscrete`, `MultiBinary`, a 1-D `Box`, a `Unicode` or a
+            `FeasibleSpace`.
         max_episode_steps: the time limit; −1 for none.
         metrics: state fields handed out in the infos under their own names.
         masked: whether not every action is always legal.
@@ -121,8 +123,8 @@ class Definition:
 
         Raises:
             InvalidActionError: for a wrong shape, a fraction where an integer is wanted, or a
-                `MultiDiscrete` choice out of range, or not a text of a `Unicode`. NaN and illegal
-                integers are found later (`first_illegal`).
+                `MultiDiscrete` choice out of range, a row outside a `FeasibleSpace`, or not a text
+                of a `Unicode`. NaN and illegal integers are found later (`first_illegal`).
         """
         if isinstance(self.action_space, Unicode):
             self._read_texts(actions, buffer)
@@ -147,6 +149,10 @@ class Definition:
             wrong = ((buffer < 0) | (buffer >= top)).any(axis=-1)
             if wrong.any():
                 raise self.illegal_action(int(np.argmax(wrong)), buffer[np.argmax(wrong)], None)
+        elif isinstance(self.action_space, FeasibleSpace):
+            bad = self.action_space.first_infeasible(buffer)
+            if bad >= 0:
+                raise self.illegal_action(bad, buffer[bad], None)
 
     def read_task(self, task: Any, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
         """The task of `reset(options={"task": …})`: an integer, or an array of this shape.
@@ -251,10 +257,11 @@ class KernelDefinition(Definition):
     def _choices(self) -> tuple[int, ...]:
         """How many choices each integer of one agent's row has; empty where it has none."""
         space = self.action_space
-        if self.agents or not isinstance(space, spaces.MultiDiscrete | spaces.MultiBinary):
+        rows = spaces.MultiDiscrete | spaces.MultiBinary | FeasibleSpace
+        if self.agents or not isinstance(space, rows):
             return ()
         most = getattr(space, "nvec", 2)
-        return tuple(np.broadcast_to(most, space.shape).ravel().tolist())
+        return tuple(np.broadcast_to(most, space.shape or ()).ravel().tolist())
 
 
 def _allocate(space: spaces.Space[Any], n: int) -> np.ndarray[Any, Any]:

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from .compile import kernel
+from .exact import log
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -51,9 +52,13 @@ def integer(state, n):
 
 @kernel
 def normal(state):
-    """A standard normal deviate (Box & Muller 1958)."""
-    radius = math.sqrt(-2.0 * math.log(1.0 - uniform(state)))
-    return radius * math.cos(2.0 * math.pi * uniform(state))
+    """A standard normal deviate (the polar method of Marsaglia & Bray 1964)."""
+    while True:
+        x = 2.0 * uniform(state) - 1.0
+        y = 2.0 * uniform(state) - 1.0
+        s = x * x + y * y
+        if 0.0 < s < 1.0:
+            return x * math.sqrt(-2.0 * log(s) / s)
 
 
 @kernel
