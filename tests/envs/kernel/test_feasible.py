@@ -2,6 +2,7 @@ import copy
 import itertools
 import json
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,13 +159,14 @@ def test_gymnasium_can_carry_the_rows(space):
     assert batch == batch_space(copy.deepcopy(space), 4)
     joined = concatenate(space, rows, create_empty_array(space, 4))
     assert joined in batch
-    assert np.array_equal(list(iterate(batch, joined)), rows)
+    assert np.array_equal(np.array([*iterate(batch, joined)]), rows)
     batch.seed(1)
     assert batch.sample() in batch
     memory = create_shared_memory(space, 4)
     for i, row in enumerate(rows):
         write_to_shared_memory(space, i, row, memory)
-    assert np.array_equal(read_from_shared_memory(space, memory, 4), rows)
+    shared: Any = read_from_shared_memory(space, memory, 4)
+    assert np.array_equal(shared, rows)
     assert flatdim(space) == space.n
     back: Any = unflatten(space, flatten(space, rows[0]))
     assert np.array_equal(back, rows[0])
