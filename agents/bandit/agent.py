@@ -71,12 +71,12 @@ def play_run(
     gains[i] = gain
     last_best[i] = last
 
-@spread
+@lane
 def play(
-    states, memories, times, params, policy, obs, mask, actions, reward, terminated, curves, gains,
-    last_best, taken, paid,
+    first, last, states, memories, times, params, policy, obs, mask, actions, reward, terminated,
+    curves, gains, last_best, taken, paid,
 ):
-    for i in prange(len(states)):
+    for i in range(first, last):
         play_run(
             i, states, memories, times, params, policy, obs, mask, actions, reward, terminated,
             curves, gains, last_best, taken, paid,
@@ -145,11 +145,7 @@ class BanditAgent(Agent):
 
     @abstractmethod
     def params(self, problem: Problem) -> Any:
-        """A named tuple of scalars and arrays that the kernels read.
-
-        Its class is `Settings`: Numba's parallel loops tell classes apart by their names, and
-        environments have `Params`.
-        """
+        """A named tuple of scalars and arrays that the kernels read."""
 
     def module(self, definition: KernelDefinition) -> ModuleType:
         """The compiled loops of the algorithm over the environment of a definition.

@@ -1,11 +1,12 @@
 """Thousands of runs of a bandit algorithm at once, and the regret they leave."""
 
 import inspect
+import itertools
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import gymnasium
-import numba
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
@@ -133,8 +134,12 @@ def _play(
         np.zeros((n, len(times))), np.zeros(n), np.zeros(n, np.int64),
         np.zeros((n, recorded), np.int32), np.zeros((n, recorded), np.float32),
     )  # fmt: skip
-    numba.set_num_threads(threads_for(n * int(times[-1]), None))
-    play(states, memories, times, d.params, params, obs, *buffers, *found)
+    arguments = states, memories, times, d.params, params, obs, *buffers, *found
+    # The loop runs without the interpreter's lock; compiled for Numba's threads it would take
+    # longer to compile.
+    edges = np.linspace(0, n, threads_for(n * int(times[-1]), None) + 1).astype(int).tolist()
+    with ThreadPoolExecutor(len(edges)) as pool:
+        list(pool.map(lambda part: play(*part, *arguments), itertools.pairwise(edges)))
     return found
 
 

@@ -97,8 +97,10 @@ def test_a_reward_that_both_decide(switches):
     assert probability(trainer, -1, 0) > 0.9
 
 
-@pytest.mark.parametrize("memory", ["none", "gru", "transformer"])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("mode", "memory"),
+    [*((mode, memory) for mode in MODES for memory in ("none", "gru")), ("NEXT_STEP", "transformer")],
+)
 def test_an_episode_cut_off_is_not_an_end(mode, memory):
     """Reward 1 for ever, cut after each third step: the value is 1 / (1 − γ) = 2, not 1 to 1.75."""
     trainer = learn("forever", 160, mode=mode, max_episode_steps=3, memory=memory, memory_size=16)
