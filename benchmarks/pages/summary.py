@@ -229,9 +229,33 @@ def generators():
         )
 
 
+def bandit_speed():
+    """Rows about bandit algorithms."""
+    for row in read("bandit_speed")["rows"]:
+        yield (
+            f"{row['algorithm']} with its environment, rounds/s, beside {row['peer']}",
+            f"{row['ratio']:,.0f} times as fast ({row['per_second'] / 1e6:.3g} M/s)",
+            f"≥ {row['target']:,} times",
+        )
+
+
+def regret():
+    """Rows about regret."""
+    for row in read("regret")["lower_bounds"]:
+        if row["within"]:
+            low, high = row["within"]
+            yield (
+                f"Growth of {row['algorithm']}'s regret over the constant of Lai & Robbins, "
+                f"{row['instance']}",
+                f"{row['ratio']:.2f}",
+                f"{low} to {high}",
+            )
+
+
 SECTIONS = (
     peers, games, startup, ppo_door_key, training_speed, against_sb3, novelty_maze,
     small_lm_bandit, searchers, exact_distances, planner_speed, q_star, mcts, generators,
+    bandit_speed, regret,
 )  # fmt: skip
 #: The results that a section reads, where they are not named as it is.
 RESULTS_OF = {"against_sb3": "against_sb3_dqn"}
