@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_a_reward_that_both_decide(switches):
 
 @pytest.mark.parametrize(
     ("mode", "memory"),
-    [*((mode, memory) for mode in MODES for memory in ("none", "gru")), ("NEXT_STEP", "transformer")],
+    [*itertools.product(MODES, ("none", "gru")), ("NEXT_STEP", "transformer")],
 )
 def test_an_episode_cut_off_is_not_an_end(mode, memory):
     """Reward 1 for ever, cut after each third step: the value is 1 / (1 − γ) = 2, not 1 to 1.75."""
