@@ -203,9 +203,20 @@ class BanditAgent(Agent):
         return memories
 
     def start(self, env: Any, seed: int) -> None:
+        """Get ready; see `Agent`.
+
+        Raises:
+            UnsupportedFaceError: the environment is no bandit, or another than the algorithm's.
+        """
         super().start(env, seed)
         one, n = env.prototype, env.num_envs
-        problem = self.problem(one, getattr(one, "horizon", 0))
+        rounds = getattr(one, "horizon", None) or getattr(one, "budget", None)
+        if rounds is None:
+            raise UnsupportedFaceError(
+                f"{type(self).__name__} plays bandits, which say how many rounds there are; "
+                f"{one!r} does not"
+            )
+        problem = self.problem(one, rounds)
         self._module, self._params = self.module(one.definition), self.params(problem)
         self._memories = self.remember(problem, range(seed, seed + n))
         self._actions, self._rewards = one.definition.allocate_actions(n), np.zeros(n, np.float32)

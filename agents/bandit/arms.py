@@ -64,6 +64,18 @@ def note(memory, arm, reward):
 
 
 @kernel
+def start(memory, params):
+    """Nothing has been pulled: for algorithms that remember nothing further."""
+    forget(memory)
+
+
+@kernel
+def learn(memory, action, reward, obs, params):
+    """Note the reward, and no more."""
+    note(memory, action, reward)
+
+
+@kernel
 def untried(memory):
     """An arm that has not been pulled yet, the first; −1 where all have been.
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from ...envs.kernel import InvalidArgumentError, kernel
 from .agent import BanditKernels, Field, Problem
-from .arms import ArmsAgent, forget, note
+from .arms import ArmsAgent
 from .draws import beta_cdf, beta_quantile
+from .kl_ucb import learn, start
 
 
 class Settings(NamedTuple):
@@ -18,13 +19,6 @@ class Settings(NamedTuple):
     successes: float
     failures: float
     scale: float
-
-
-@kernel
-def start(memory, params):
-    """Nothing has been pulled."""
-    forget(memory)
-    memory.favourite = 0
 
 
 @kernel
@@ -46,13 +40,6 @@ def choose(memory, obs, params):
             if quantile > mark:
                 best, mark = arm, quantile
     return best
-
-
-@kernel
-def learn(memory, action, reward, obs, params):
-    """Note the reward."""
-    note(memory, action, reward)
-    memory.favourite = action
 
 
 class BayesUCB(ArmsAgent):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ...envs.kernel import InvalidArgumentError, kernel, rng
 from .agent import BanditKernels, Problem
-from .arms import ArmsAgent, best_average, forget, note
+from .arms import ArmsAgent, best_average, learn, start
 
 
 class Settings(NamedTuple):
@@ -13,12 +13,6 @@ class Settings(NamedTuple):
 
     epsilon: float
     exponent: float
-
-
-@kernel
-def start(memory, params):
-    """Nothing has been pulled."""
-    forget(memory)
 
 
 @kernel
@@ -32,12 +26,6 @@ def choose(memory, obs, params):
     if rng.uniform(memory) < params.epsilon * math.pow(time + 1.0, -params.exponent):
         return rng.integer(memory, arms)
     return best_average(memory)
-
-
-@kernel
-def learn(memory, action, reward, obs, params):
-    """Note the reward."""
-    note(memory, action, reward)
 
 
 class EpsilonGreedy(ArmsAgent):

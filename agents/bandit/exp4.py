@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...envs.kernel import InvalidArgumentError, UnsupportedFaceError, kernel, rng
+from ...envs.kernel import InvalidArgumentError, UnsupportedFaceError, kernel
 from .agent import BanditAgent, BanditKernels, Field, Problem
+from .exponential_weights import draw_mixed
 
 
 class Settings(NamedTuple):
@@ -46,14 +47,7 @@ def choose(memory, obs, params):
         weight = math.exp(params.mixing / arms * (float(memory.gains[expert]) - most))
         memory.shares[memory.advice[expert]] += weight
         total += weight
-    left, chosen = rng.uniform(memory), -1
-    for arm in range(arms):
-        share = (1.0 - params.mixing) * float(memory.shares[arm]) / total + params.mixing / arms
-        memory.shares[arm] = share
-        left -= share
-        if left < 0.0 and chosen < 0:
-            chosen = arm
-    return chosen if chosen >= 0 else arms - 1
+    return draw_mixed(memory, total, params.mixing)
 
 
 @kernel

@@ -5,19 +5,13 @@ from typing import NamedTuple
 
 from ...envs.kernel import InvalidArgumentError, kernel
 from .agent import BanditKernels, Problem
-from .arms import ArmsAgent, best_average, forget, note
+from .arms import ArmsAgent, best_average, note, start
 
 
 class Settings(NamedTuple):
     """See `ExploreThenCommit`."""
 
     pulls: int
-
-
-@kernel
-def start(memory, params):
-    """Nothing has been pulled."""
-    forget(memory)
 
 
 @kernel

@@ -28,6 +28,20 @@ def start(memory, params):
 
 
 @kernel
+def draw_mixed(memory, total, mixing):
+    """Turn weights of this total into probabilities, mixed with uniform ones, and draw an arm."""
+    arms = memory.shares.shape[0]
+    left, chosen = rng.uniform(memory), -1
+    for arm in range(arms):
+        share = (1.0 - mixing) * float(memory.shares[arm]) / total + mixing / arms
+        memory.shares[arm] = share
+        left -= share
+        if left < 0.0 and chosen < 0:
+            chosen = arm
+    return chosen if chosen >= 0 else arms - 1
+
+
+@kernel
 def choose(memory, obs, params):
     """Draw an arm with a probability exponential in its estimated gain."""
     arms = memory.gains.shape[0]
@@ -39,14 +53,7 @@ def choose(memory, obs, params):
         weight = math.exp(params.rate * (float(memory.gains[arm]) - most))
         memory.shares[arm] = weight
         total += weight
-    left, chosen = rng.uniform(memory), -1
-    for arm in range(arms):
-        share = (1.0 - params.mixing) * float(memory.shares[arm]) / total + params.mixing / arms
-        memory.shares[arm] = share
-        left -= share
-        if left < 0.0 and chosen < 0:
-            chosen = arm
-    return chosen if chosen >= 0 else arms - 1
+    return draw_mixed(memory, total, params.mixing)
 
 
 @kernel

@@ -22,7 +22,6 @@ class Settings(NamedTuple):
 def start(memory, params):
     """Nothing is known but the prior."""
     forget(memory.theta, memory.root, 1.0 / math.sqrt(params.ridge))
-    memory.time = 0
 
 
 @kernel

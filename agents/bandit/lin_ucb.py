@@ -5,7 +5,15 @@ from typing import NamedTuple
 
 from ...envs.kernel import kernel
 from .agent import BanditKernels, Problem
-from .linear_model import LinearAgent, dot, forget, keep, quadratic_form, regress
+from .linear_model import (
+    LinearAgent,
+    dot,
+    keep,
+    learn_disjoint,
+    learn_shared,
+    quadratic_form,
+    start,
+)
 
 
 class Settings(NamedTuple):
@@ -13,13 +21,6 @@ class Settings(NamedTuple):
 
     exploration: float
     ridge: float
-
-
-@kernel
-def start(memory, params):
-    """Nothing is known but the prior."""
-    forget(memory.theta, memory.inverse, 1.0 / params.ridge)
-    memory.time = 0
 
 
 @kernel
@@ -51,18 +52,6 @@ def choose_disjoint(memory, obs, params):
             best, largest = arm, value
     keep(memory, obs)
     return best
-
-
-@kernel
-def learn_shared(memory, action, reward, obs, params):
-    """All arms share what is learned."""
-    regress(memory, 0, float(reward))
-
-
-@kernel
-def learn_disjoint(memory, action, reward, obs, params):
-    """Only the arm taken learns."""
-    regress(memory, action, float(reward))
 
 
 class LinUCB(LinearAgent):

@@ -48,7 +48,6 @@ class LinearAgent(BanditAgent):
             ("theta", np.float64, (groups, d)),
             ("chosen", np.float64, (d,)),  # the features of the last action
             ("along", np.float64, (d,)),
-            ("time", np.int64),
         ]
 
     def further_fields(self, problem: Problem, dimension: int) -> Sequence[Field]:
@@ -68,6 +67,24 @@ def forget(theta, matrix, diagonal):
             theta[group, i] = 0.0
             for j in range(matrix.shape[1]):
                 matrix[group, i, j] = diagonal if i == j else 0.0
+
+
+@kernel
+def start(memory, params):
+    """Nothing is known but the prior: for algorithms that keep the inverse."""
+    forget(memory.theta, memory.inverse, 1.0 / params.ridge)
+
+
+@kernel
+def learn_shared(memory, action, reward, obs, params):
+    """All arms share what is learned."""
+    regress(memory, 0, float(reward))
+
+
+@kernel
+def learn_disjoint(memory, action, reward, obs, params):
+    """Only the arm taken learns."""
+    regress(memory, action, float(reward))
 
 
 @kernel

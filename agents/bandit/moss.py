@@ -5,19 +5,13 @@ from typing import NamedTuple
 
 from ...envs.kernel import kernel
 from .agent import BanditKernels, Problem
-from .arms import ArmsAgent, forget, note, untried
+from .arms import ArmsAgent, learn, start, untried
 
 
 class Settings(NamedTuple):
     """See `MOSS`."""
 
     share: float  # rounds an arm
-
-
-@kernel
-def start(memory, params):
-    """Nothing has been pulled."""
-    forget(memory)
 
 
 @kernel
@@ -33,12 +27,6 @@ def choose(memory, obs, params):
         if bound > largest:
             best, largest = arm, bound
     return best
-
-
-@kernel
-def learn(memory, action, reward, obs, params):
-    """Note the reward."""
-    note(memory, action, reward)
 
 
 class MOSS(ArmsAgent):

@@ -20,7 +20,8 @@ from .agent import UNSEEN, BanditAgent
 
 Array = np.ndarray[Any, Any]
 
-_RUNS = 2048  # simulated together, between reports
+_RUNS = 2048  # simulated together at most, between reports
+_MEMORY = 1 << 28  # bytes of what algorithms remember at once
 
 
 class Runs(NamedTuple):
@@ -94,7 +95,14 @@ def simulate(
     seeds = range(seed, seed + runs)
     if not isinstance(agent, BanditAgent):
         return _interact(agent, id, env_kwargs, times, seeds, recorded)
-    done, problem = [], agent.problem(env, horizon)
+    return _simulate(agent, env, times, seeds, min(recorded, horizon), progress)
+
+
+def _simulate(
+    agent: BanditAgent, env: KernelEnv, times: Array, seeds: range, recorded: int, progress: bool
+) -> Runs:
+    """Runs in compiled loops, so many at once that what they remember fits memory."""
+    problem = agent.problem(env, int(times[-1]))
     play, params = agent.module(env.definition).play, agent.params(problem)
 
     def play_some(some: range, times: Array, recorded: int) -> tuple[Array, ...]:
@@ -103,17 +111,17 @@ def simulate(
         return _play(env, play, memories, params, obs, times, some, recorded)
 
     play_some(seeds[:1], times[:1], 0)  # compiles
+    together = max(1, min(_RUNS, _MEMORY // agent.remember(problem, seeds[:1]).nbytes))
+    done = []
     begin = time.perf_counter()
     with Progress(console=Console(stderr=True), disable=not progress, transient=True) as bar:
-        task = bar.add_task("simulating", total=runs)
-        for first in range(0, runs, _RUNS):
-            some = seeds[first : first + _RUNS]
-            done.append(play_some(some, times, min(recorded, horizon)))
+        task = bar.add_task("simulating", total=len(seeds))
+        for first in range(0, len(seeds), together):
+            some = seeds[first : first + together]
+            done.append(play_some(some, times, recorded))
             bar.advance(task, len(some))
     seconds = time.perf_counter() - begin
-    regret, rewards, last, actions, paid = (
-        np.concatenate(parts) for parts in zip(*done, strict=True)
-    )
+    regret, rewards, last, actions, paid = map(np.concatenate, zip(*done, strict=True))
     return Runs(times, regret, rewards, last, actions, paid, seconds)
 
 

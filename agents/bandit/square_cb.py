@@ -8,7 +8,7 @@ import numpy as np
 
 from ...envs.kernel import kernel, rng
 from .agent import BanditKernels, Field, Problem
-from .linear_model import LinearAgent, dot, forget, keep, regress
+from .linear_model import LinearAgent, dot, keep, learn_disjoint, learn_shared, start
 
 
 class Settings(NamedTuple):
@@ -19,9 +19,9 @@ class Settings(NamedTuple):
 
 
 @kernel
-def start(memory, params):
+def begin(memory, params):
     """Nothing is known but the prior."""
-    forget(memory.theta, memory.inverse, 1.0 / params.ridge)
+    start(memory, params)
     memory.time = 0
 
 
@@ -63,18 +63,6 @@ def choose_disjoint(memory, obs, params):
     return weigh(memory, params)
 
 
-@kernel
-def learn_shared(memory, action, reward, obs, params):
-    """All arms share what is learned."""
-    regress(memory, 0, float(reward))
-
-
-@kernel
-def learn_disjoint(memory, action, reward, obs, params):
-    """Only the arm taken learns."""
-    regress(memory, action, float(reward))
-
-
 class SquareCB(LinearAgent):
     """Draws arms by how far their predicted rewards lie behind the best prediction.
 
@@ -90,15 +78,15 @@ class SquareCB(LinearAgent):
         ridge: the regularisation.
     """
 
-    shared = BanditKernels(start, choose_shared, learn_shared)
-    disjoint = BanditKernels(start, choose_disjoint, learn_disjoint)
+    shared = BanditKernels(begin, choose_shared, learn_shared)
+    disjoint = BanditKernels(begin, choose_disjoint, learn_disjoint)
 
     def __init__(self, scale: float = 4.0, ridge: float = 1.0):
         self.scale = scale
         self.ridge = ridge
 
     def further_fields(self, problem: Problem, dimension: int) -> Sequence[Field]:
-        return [("predicted", np.float64, (problem.arms,))]
+        return [("predicted", np.float64, (problem.arms,)), ("time", np.int64)]
 
     def params(self, problem: Problem) -> Settings:
         return Settings(float(self.scale), float(self.ridge))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ...envs.kernel import InvalidArgumentError, kernel, rng
 from .agent import BanditKernels, Problem
-from .arms import ArmsAgent, forget, note
+from .arms import ArmsAgent, learn, start
 from .draws import beta
 
 
@@ -14,12 +14,6 @@ class Settings(NamedTuple):
 
     first: float
     second: float
-
-
-@kernel
-def start(memory, params):
-    """Nothing has been pulled."""
-    forget(memory)
 
 
 @kernel
@@ -49,12 +43,6 @@ def choose_normal(memory, obs, params):
         if draw > largest:
             best, largest = arm, draw
     return best
-
-
-@kernel
-def learn(memory, action, reward, obs, params):
-    """Note the reward."""
-    note(memory, action, reward)
 
 
 class ThompsonSampling(ArmsAgent):

@@ -107,14 +107,7 @@ class QArgmax:
         return best
 
     def _by_greedy(self, layers: Layers) -> Array:
-        row = np.zeros(self.space.n, np.int8)
-        while True:
-            larger = (row | np.eye(self.space.n, dtype=np.int8))[row == 0]
-            rows = np.concatenate([row[None], larger[self.space.are_feasible(larger)]])
-            best = evaluate(layers, rows).argmax()
-            if best == 0:
-                return row
-            row = rows[best]
+        return self.space.grow(lambda rows: evaluate(layers, rows))
 
     def _by_milp(self, layers: Layers) -> Array:
         from scipy.optimize import Bounds, LinearConstraint, milp

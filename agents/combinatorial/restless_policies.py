@@ -4,6 +4,7 @@ The baselines of Xu et al. 2025, "Reinforcement learning with combinatorial acti
 restless bandits". All know the instance.
 """
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,9 @@ class RestlessPolicy(Agent):
             self._known[key] = self.choose(levels)
         return self._known[key]
 
+    @abstractmethod
     def choose(self, levels: Array) -> Array:
         """The action (arms,) at these levels (arms,)."""
-        raise NotImplementedError
 
 
 class NullPolicy(RestlessPolicy):
@@ -75,15 +76,10 @@ class GreedyPolicy(RestlessPolicy):
     """Adds one arm after the other, each time the one that raises the expected next reward most."""
 
     def choose(self, levels: Array) -> Array:
-        space, row = self.problem.instance.space, np.zeros(self.problem.arms, np.int8)
-        while True:
-            larger = (row | np.eye(len(row), dtype=np.int8))[row == 0]
-            larger = larger[space.are_feasible(larger)]
-            rows = np.concatenate([row[None], larger])
-            best = self.problem.expected_rewards(levels[None], rows).argmax()
-            if best == 0:
-                return row
-            row = rows[best]
+        problem = self.problem
+        return problem.instance.space.grow(
+            lambda rows: problem.expected_rewards(levels[None], rows)
+        )
 
 
 class SamplingPolicy(RestlessPolicy):

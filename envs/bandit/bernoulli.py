@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
-from ..kernel import InvalidArgumentError, KernelEnv, Kernels, StateLayout, kernel, rng
+from ..kernel import KernelEnv, Kernels, StateLayout, kernel, rng
 from .core import (
     ACCOUNT,
     METRICS,
@@ -17,26 +17,21 @@ from .core import (
     read_integer,
     read_means,
 )
+from .tally import read_arms
+from .wins import begin, note, observe, past_words, table_lines, update
 
 
 class Params(NamedTuple):
     """Fixed for the life of the environment."""
 
-    horizon: int
+    pulls: int  # the horizon
     means: np.ndarray[Any, np.dtype[np.float64]]  # empty where each episode draws its own
 
 
 @kernel
 def reset(state, params):
     """Take the given means, or draw them uniformly; nothing has been pulled."""
-    state.best_mean = 0.0
-    for arm in range(state.means.shape[0]):
-        mean = params.means[arm] if len(params.means) > 0 else rng.uniform(state)
-        state.means[arm] = mean
-        state.best_mean = max(float(state.best_mean), mean)
-        state.pulls[arm] = 0
-        state.wins[arm] = 0
-    state.pulled = 0
+    begin(state, params)
     open_account(state)
 
 
@@ -50,11 +45,9 @@ def step(state, action, params):
 @kernel
 def pull(state, action, win, params):
     """Note the outcome of a pull; whether it was the last."""
-    state.pulled = action
-    state.pulls[action] += 1
-    state.wins[action] += win
+    note(state, action, win)
     charge(state, float(state.best_mean) - float(state.means[action]))
-    return state.step_count >= params.horizon
+    return state.step_count >= params.pulls
 
 
 @kernel
@@ -69,27 +62,6 @@ def outcome(state, action, win, params):
     mean = float(state.means[action])
     probability = mean if win == 1 else 1.0 - mean
     return float(win), pull(state, action, win, params), probability
-
-
-@kernel
-def observe(state, params, obs):
-    """Each arm's share of the horizon, and the share of its pulls that won."""
-    for arm in range(obs.shape[0]):
-        observe_arm(state, params, obs, arm)
-
-
-@kernel
-def observe_arm(state, params, obs, arm):
-    """One row of the observation."""
-    pulls = int(state.pulls[arm])
-    obs[arm, 0] = pulls / params.horizon
-    obs[arm, 1] = int(state.wins[arm]) / pulls if pulls > 0 else 0.5
-
-
-@kernel
-def update(state, params, obs):
-    """A pull changes one row."""
-    observe_arm(state, params, obs, int(state.pulled))
 
 
 class BernoulliBandit(KernelEnv):
@@ -148,10 +120,7 @@ class BernoulliBandit(KernelEnv):
         render_mode: str | None = None,
     ):
         given = read_means(means, 0.0, 1.0)
-        arms = read_integer("arms", len(given) or 5 if arms is None else arms, 2)
-        if len(given) not in (0, arms):
-            raise InvalidArgumentError(f"means has {len(given)} entries for arms={arms}")
-        self.arms = arms
+        self.arms = arms = read_arms(arms, given)
         self.horizon = read_integer("horizon", horizon, 1)
         super().__init__(
             kernels=Kernels(
@@ -172,14 +141,8 @@ class BernoulliBandit(KernelEnv):
         )
 
     def describe_state(self, state: Any) -> str:
-        left = self.horizon - int(state["step_count"])
-        tried = [
-            f"arm {arm + 1} {counted(pulls, 'time')} with {counted(wins, 'win')}"
-            for arm, (pulls, wins) in enumerate(zip(state["pulls"], state["wins"], strict=True))
-            if pulls
-        ]
-        past = f"You have pulled: {'; '.join(tried)}." if tried else "You have pulled nothing yet."
-        return f"There are {self.arms} arms. {past} {counted(left, 'pull')} left."
+        left = counted(self.horizon - int(state["step_count"]), "pull")
+        return f"There are {self.arms} arms. {past_words(state)} {left} left."
 
     def draw_state(self, state: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
         return draw_arms(
@@ -191,14 +154,8 @@ class BernoulliBandit(KernelEnv):
         )
 
     def show_state(self, state: Any) -> str:
-        lines = ["arm  pulls  wins"]
-        lines += [
-            f"{arm + 1:3d}  {state['pulls'][arm]:5d}  {state['wins'][arm]:4d}"
-            for arm in range(self.arms)
-        ]
-        return "\n".join(
-            [*lines, f"{counted(self.horizon - int(state['step_count']), 'pull')} left"]
-        )
+        left = counted(self.horizon - int(state["step_count"]), "pull")
+        return "\n".join([*table_lines(state), f"{left} left"])
 
     def action_words(self, action: Any) -> str:
         return f"pull {int(action) + 1}"

@@ -19,12 +19,13 @@ from .core import (
     read_number,
 )
 from .tally import read_arms
+from .wins import begin, note, observe, past_words, table_lines, update
 
 
 class Params(NamedTuple):
     """Fixed for the life of the environment."""
 
-    budget: int
+    pulls: int  # the budget
     cost: float
     means: np.ndarray[Any, np.dtype[np.float64]]  # empty where each episode draws its own
 
@@ -32,16 +33,9 @@ class Params(NamedTuple):
 @kernel
 def reset(state, params):
     """Take the given means, or draw them uniformly; nothing has been pulled."""
-    state.best_mean = 0.0
-    for arm in range(state.means.shape[0]):
-        mean = params.means[arm] if len(params.means) > 0 else rng.uniform(state)
-        state.means[arm] = mean
-        state.best_mean = max(float(state.best_mean), mean)
-        state.pulls[arm] = 0
-        state.wins[arm] = 0
-    state.left = params.budget
+    begin(state, params)
+    state.left = params.pulls
     state.declared = -1
-    state.pulled = 0
     state.simple_regret = 0.0
     open_account(state)
 
@@ -59,9 +53,7 @@ def step(state, action, params):
 @kernel
 def pull(state, arm, win, params):
     """Note the outcome of a pull; its price is the reward."""
-    state.pulled = arm
-    state.pulls[arm] += 1
-    state.wins[arm] += win
+    note(state, arm, win)
     state.left -= 1
     charge(state, params.cost)
     return -params.cost
@@ -101,27 +93,6 @@ def outcome(state, action, win, params):
         return declare(state, action - arms), True, 1.0
     mean = float(state.means[action])
     return pull(state, action, win, params), False, mean if win == 1 else 1.0 - mean
-
-
-@kernel
-def observe(state, params, obs):
-    """Each arm's share of the budget, and the share of its pulls that won."""
-    for arm in range(obs.shape[0]):
-        observe_arm(state, params, obs, arm)
-
-
-@kernel
-def observe_arm(state, params, obs, arm):
-    """One row of the observation."""
-    pulls = int(state.pulls[arm])
-    obs[arm, 0] = pulls / params.budget
-    obs[arm, 1] = int(state.wins[arm]) / pulls if pulls > 0 else 0.5
-
-
-@kernel
-def update(state, params, obs):
-    """A pull changes one row, and a declaration none."""
-    observe_arm(state, params, obs, int(state.pulled))
 
 
 class BestArm(KernelEnv):
@@ -215,15 +186,9 @@ class BestArm(KernelEnv):
         )
 
     def describe_state(self, state: Any) -> str:
-        tried = [
-            f"arm {arm + 1} {counted(pulls, 'time')} with {counted(wins, 'win')}"
-            for arm, (pulls, wins) in enumerate(zip(state["pulls"], state["wins"], strict=True))
-            if pulls
-        ]
-        past = f"You have pulled: {'; '.join(tried)}." if tried else "You have pulled nothing yet."
         price = f" at {self.cost:g} each" if self.cost else ""
         return (
-            f"Find the best of {self.arms} arms, and declare it. {past} "
+            f"Find the best of {self.arms} arms, and declare it. {past_words(state)} "
             f"{counted(int(state['left']), 'pull')} left{price}."
         )
 
@@ -237,12 +202,9 @@ class BestArm(KernelEnv):
         )
 
     def show_state(self, state: Any) -> str:
-        lines = ["arm  pulls  wins"]
-        lines += [
-            f"{arm + 1:3d}  {state['pulls'][arm]:5d}  {state['wins'][arm]:4d}"
-            + ("  declared" if arm == state["declared"] else "")
-            for arm in range(self.arms)
-        ]
+        lines = table_lines(state)
+        if state["declared"] >= 0:
+            lines[1 + int(state["declared"])] += "  declared"
         return "\n".join([*lines, f"{counted(int(state['left']), 'pull')} left"])
 
     def action_words(self, action: Any) -> str:

@@ -76,6 +76,24 @@ def observe(state, params, obs):
     obs.left[resources] = 1.0 - int(state.step_count) / params.horizon
 
 
+def draw_instances(
+    seed: int, n: int, arms: int, resources: int, pricing: bool
+) -> tuple[Array, Array, Array]:
+    """Prices (arms + 1,), means (n, arms + 1) and costs (n, arms + 1, resources) of `Params`.
+
+    With `pricing` the arms are prices that rise evenly to 1: the dearer, the less likely a sale,
+    and each sale uses up a unit.
+    """
+    draw = np.random.default_rng(seed)
+    means, costs = draw.random((n, arms + 1)), draw.random((n, arms + 1, resources))
+    means[:, -1], costs[:, -1], prices = 0.0, 0.0, np.ones(arms + 1)
+    if pricing:
+        means[:, :-1] = -np.sort(-means[:, :-1], axis=1)
+        costs = means[:, :, None].copy()
+        prices[:-1] = np.arange(1, arms + 1) / arms
+    return prices, means, costs
+
+
 class KnapsackBandit(KernelEnv):
     """
     ## Description
@@ -154,15 +172,9 @@ class KnapsackBandit(KernelEnv):
             raise InvalidArgumentError(f"pricing has one resource, the items; got {resources}")
         budget, horizon = read_integer("budget", budget, 1), read_integer("horizon", horizon, 1)
         self.horizon, n = horizon, read_integer("instances", instances, 1)
-        draw = np.random.default_rng(read_integer("instance_seed", instance_seed, 0))
-        means = draw.random((n, self.arms + 1))
-        costs = draw.random((n, self.arms + 1, resources))
-        means[:, -1], costs[:, -1] = 0.0, 0.0
-        prices = np.ones(self.arms + 1)
-        if pricing:
-            means[:, :-1] = -np.sort(-means[:, :-1], axis=1)
-            costs = means[:, :, None].copy()
-            prices[:-1] = np.arange(1, self.arms + 1) / self.arms
+        prices, means, costs = draw_instances(
+            read_integer("instance_seed", instance_seed, 0), n, self.arms, resources, pricing
+        )
         solved = [
             static_optimum(wins * prices, uses, budget, horizon)
             for wins, uses in zip(means, costs, strict=True)

@@ -89,7 +89,7 @@ class LinearBandit(KernelEnv):
         max_episode_steps: int = -1,
         render_mode: str | None = None,
     ):
-        given, direction, errors = np.empty((0, 0), np.float32), np.empty(0), np.empty(0)
+        given, direction = np.empty((0, 0), np.float32), np.empty(0)
         if features is not None:
             given = read_array("features", features, [arms, dimension]).astype(np.float32)
             arms, dimension = given.shape
@@ -107,20 +107,7 @@ class LinearBandit(KernelEnv):
                     f"theta is given; got {sparsity}"
                 )
         self.misspecification = read_number("misspecification", misspecification, 0.0)
-        if isinstance(error, str):
-            if error not in rules.ERRORS:
-                raise InvalidArgumentError(
-                    f"error must be one of {list(rules.ERRORS)} or a number for each arm; "
-                    f"got {error!r}"
-                )
-            kind = rules.ERRORS.index(error)
-        else:
-            kind, errors = rules.GIVEN, read_array("error", error, [self.arms])
-            if abs(errors).max() > self.misspecification:
-                raise InvalidArgumentError(
-                    f"error must not exceed misspecification={self.misspecification:g} in size; "
-                    f"got one of {abs(errors).max():g}"
-                )
+        kind, errors = self._read_errors(error)
         self.horizon = read_integer("horizon", horizon, 1)
         drawn = features is None
         d = self.dimension
@@ -159,6 +146,23 @@ class LinearBandit(KernelEnv):
             stochastic=True,
             render_mode=render_mode,
         )
+
+    def _read_errors(self, error: Any) -> tuple[int, Array]:
+        """The kind of error, and the errors themselves where they are given."""
+        if isinstance(error, str):
+            if error not in rules.ERRORS:
+                raise InvalidArgumentError(
+                    f"error must be one of {list(rules.ERRORS)} or a number for each arm; "
+                    f"got {error!r}"
+                )
+            return rules.ERRORS.index(error), np.empty(0)
+        errors = read_array("error", error, [self.arms])
+        if abs(errors).max() > self.misspecification:
+            raise InvalidArgumentError(
+                f"error must not exceed misspecification={self.misspecification:g} in size; "
+                f"got one of {abs(errors).max():g}"
+            )
+        return rules.GIVEN, errors
 
     def features(self, state: Any) -> Array:
         """The arms of a state, (arms, dimension) `float32`."""

@@ -113,6 +113,21 @@ class FeasibleSpace(gymnasium.Space[Row]):
             return self._listed[(self._listed @ np.asarray(values, float)).argmax()].copy()
         return solve(self.constraints(), np.asarray(values, float))[: self.n].astype(np.int8)
 
+    def grow(self, worth: Callable[[Row], Array]) -> Row:
+        """A feasible row found greedily: from zeros, the best one is added while any pays.
+
+        Args:
+            worth: gives the values (m,) of rows (m, n).
+        """
+        row = np.zeros(self.n, np.int8)
+        while True:
+            larger = (row | np.eye(self.n, dtype=np.int8))[row == 0]
+            rows = np.concatenate([row[None], larger[self.are_feasible(larger)]])
+            best = int(worth(rows).argmax())
+            if best == 0:
+                return row
+            row = rows[best]
+
     def enumerate(self) -> Row:
         """All feasible rows, (rows, n).
 
