@@ -136,33 +136,35 @@ def theorems() -> list[dict[str, Any]]:
     return rows
 
 
+# Algorithm, how the gap of its two arms depends on the horizon, in words and as a function, the
+# horizons, and the slope expected: two of the rows are beside the point on purpose. They came
+# first: with gaps of T^(-1/3) explore-then-commit errs too seldom for its order to show, and with
+# a gap of 0.1 UCB1 is not yet in its logarithmic phase.
+LONG, LATE = (1_000, 10_000, 100_000), (10_000, 100_000)
+SLOPES = (
+    ("ucb1", "√(2/T)", lambda t: math.sqrt(2 / t), LONG, (0.4, 0.6)),
+    ("moss", "√(2/T)", lambda t: math.sqrt(2 / t), LONG, (0.4, 0.6)),
+    ("explore-then-commit", "0.3", lambda t: 0.3, LONG, (0.6, 0.75)),
+    ("explore-then-commit", "T^(−1/3)", lambda t: t ** (-1 / 3), LONG, None),
+    ("ucb1", "0.3", lambda t: 0.3, LATE, (0.0, 0.23)),
+    ("ucb1", "0.1", lambda t: 0.1, LATE, None),
+)
+
+
 def slopes() -> list[dict[str, Any]]:
-    """Log-log slopes with gaps of sqrt(K / T), and the growth with a fixed gap."""
-    horizons, wanted = (1_000, 10_000, 100_000), {
-        "ucb1": [0.4, 0.6], "explore-then-commit": [0.6, 0.75], "moss": [0.4, 0.6],
-    }  # fmt: skip
+    """Regret at several horizons, and its log-log slope over them."""
     rows = []
-    for name, within in wanted.items():
+    for name, words, gap, horizons, within in SLOPES:
         finals = []
         for horizon in horizons:
-            # A gap that is found while exploring costs the most where exploring lasts longest.
-            gap = 0.3 if name == "explore-then-commit" else math.sqrt(2 / horizon)
-            means = [0.5 + gap / 2, 0.5 - gap / 2]
+            means = [0.5 + gap(horizon) / 2, 0.5 - gap(horizon) / 2]
             runs = simulate(make(name), ID, horizon=horizon, runs=1000, means=means)
             finals.append(float(runs.regret[:, -1].mean()))
         slope = float(np.polyfit(np.log(horizons), np.log(finals), 1)[0])
-        rows.append({"algorithm": name, "regret": finals, "slope": slope, "within": within})
-    fixed = [
-        float(
-            simulate(make("ucb1"), ID, horizon=horizon, runs=1000, means=[0.9, 0.6])
-            .regret[:, -1].mean()
-        )
-        for horizon in (10_000, 100_000)
-    ]  # fmt: skip
-    rows.append(
-        {"algorithm": "ucb1, gap 0.3", "regret": fixed, "ratio": fixed[1] / fixed[0],
-         "within": [1.0, 1.7]}
-    )  # fmt: skip
+        rows.append(
+            {"algorithm": name, "gap": words, "horizons": horizons, "regret": finals,
+             "slope": slope, "within": within}
+        )  # fmt: skip
     return rows
 
 

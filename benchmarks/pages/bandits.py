@@ -69,13 +69,16 @@ def slope_table():
     rows = [
         (
             f"`{row['algorithm']}`",
+            row["gap"],
+            ", ".join(f"{horizon:,}" for horizon in row["horizons"]),
             ", ".join(f"{value:.1f}" for value in row["regret"]),
-            f"{row['slope']:.2f}" if "slope" in row else f"×{row['ratio']:.2f}",
-            "{} to {}".format(*row["within"]),
+            f"{row['slope']:.2f}",
+            "{} to {}".format(*row["within"]) if row["within"] else "",
         )
         for row in read("regret")["slopes"]
     ]
-    return table(("algorithm", "regret", "log-log slope, or last ratio", "expected"), rows)
+    heads = ("algorithm", "gap", "horizons T", "regret", "log-log slope", "expected")
+    return table(heads, rows)
 
 
 def failure_table():
