@@ -83,8 +83,18 @@ ENTRIES: tuple[Entry, ...] = (
             ("cascade-ucb1", "cascade_ucb:CascadeUCB1", "ranked lists by upper bounds"),
             ("combinatorial-ucb", "combinatorial_ucb:CombinatorialUCB", "sets by upper bounds"),
             ("sequential-halving", "sequential_halving:SequentialHalving", "finds the best arm"),
+            ("lagrange-bwk", "lagrange_bwk:LagrangeBwK", "a game of arms against resources"),
+            ("primal-dual-bwk", "primal_dual_bwk:PrimalDualBwK", "most pay for the price"),
+            ("lucb", "lucb:LUCB", "the best arm, with a fixed confidence"),
+            ("whittle-index", "whittle_index:WhittleIndexPolicy", "exact indices, restless arms"),
             ("tsallis-inf", "tsallis_inf:TsallisINF", "for chance and adversaries alike"),
         )
+    ),
+    Entry(
+        "whittle-q",
+        "bandit.whittle_q_learning:WhittleQLearning",
+        "trained",
+        "Whittle indices of unknown restless arms, by Q-learning",
     ),
     Entry(
         "sequoia",
@@ -93,13 +103,18 @@ ENTRIES: tuple[Entry, ...] = (
         "Q-learning over combinatorial actions, maximised exactly",
     ),
     *(
-        Entry(name, f"combinatorial.restless_policies:{policy}", "scripted", f"restless: {about}")
+        Entry(name, f"combinatorial.{policy}", "scripted", f"restless: {about}")
         for name, policy, about in (
-            ("restless-null", "NullPolicy", "never acts"),
-            ("restless-myopic", "MyopicPolicy", "best next reward, by an integer programme"),
-            ("restless-greedy", "GreedyPolicy", "adds one arm after the other"),
-            ("restless-sampling", "SamplingPolicy", "best of 100 random actions"),
-            ("whittle", "WhittlePolicy", "Whittle indices over the feasible set"),
+            ("restless-null", "restless_policies:NullPolicy", "never acts"),
+            (
+                "restless-myopic",
+                "restless_policies:MyopicPolicy",
+                "best next reward, by an integer programme",
+            ),
+            ("restless-greedy", "restless_policies:GreedyPolicy", "adds one arm after the other"),
+            ("restless-sampling", "restless_policies:SamplingPolicy", "best of 100 random actions"),
+            ("restless-optimal", "optimal_policy:OptimalPolicy", "exact, for ten arms at most"),
+            ("whittle", "restless_policies:WhittlePolicy", "Whittle indices over the feasible set"),
         )
     ),
     Entry(

@@ -4,7 +4,7 @@ import inspect
 import re
 from pathlib import Path
 
-from pages import bandits, planning, tables
+from pages import bandit_claims, bandits, planning, tables
 from pages.figures import measured, table
 from pages.summary import results
 
@@ -63,6 +63,12 @@ TABLES = {
     "theorems": (bandits.theorem_table, "regret"),
     "slopes": (bandits.slope_table, "regret"),
     "failures": (bandits.failure_table, "regret"),
+    "sparse": (bandit_claims.sparse_table, "bandit_claims"),
+    "conservative": (bandit_claims.conservative_table, "bandit_claims"),
+    "off_policy": (bandit_claims.off_policy_table, "bandit_claims"),
+    "gittins": (bandit_claims.gittins_table, "bandit_claims"),
+    "whittle": (bandit_claims.whittle_table, "bandit_claims"),
+    "argmax": (bandit_claims.argmax_table, "bandit_claims"),
 }
 
 

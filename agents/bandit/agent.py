@@ -37,7 +37,7 @@ def decide(memories, fresh, actions, rewards, obs, policy):
         if fresh[i]:
             start(memories[i], policy)
         else:
-            learn(memories[i], actions[i], rewards[i], obs[{seen}], policy)
+            learn(memories[i], actions[i], rewards[i], {seen}, policy)
         choose_action(i, memories, obs, policy, actions)
 
 @inlined
@@ -55,7 +55,7 @@ def play_run(
             choose_action(i, memories, obs, policy, actions)
             advance(i, state, actions[i], params, reward, terminated)
             {revise}
-            learn(memory, actions[i], reward[i], obs[{seen}], policy)
+            learn(memory, actions[i], reward[i], {seen}, policy)
             total += state.regret
             gain += reward[i]
             if state.regret < 1e-12:
@@ -158,15 +158,13 @@ class BanditAgent(Agent):
             raise UnsupportedFaceError(
                 f"{type(self).__name__} plays bandits, whose every action is always legal"
             )
+        seen = "obs[i]" if self.observes else "obs[0]"
         if self.observes and definition.parts is not None:
-            raise UnsupportedFaceError(
-                f"{type(self).__name__} reads one array; the observation is {definition.parts}"
-            )
-        seen = "i" if self.observes else "0"
+            seen = f"Observation({', '.join(f'obs.{part}[i]' for part in definition.parts)})"
         if definition.discrete:
-            choose = f"actions[i] = choose(memories[i], obs[{seen}], policy)"
+            choose = f"actions[i] = choose(memories[i], {seen}, policy)"
         else:
-            choose = f"choose(memories[i], obs[{seen}], policy, actions[i])"
+            choose = f"choose(memories[i], {seen}, policy, actions[i])"
         text = _TEXT.format(
             choose=choose,
             seen=seen,
@@ -221,9 +219,12 @@ class BanditAgent(Agent):
         self._memories = self.remember(problem, range(seed, seed + n))
         self._actions, self._rewards = one.definition.allocate_actions(n), np.zeros(n, np.float32)
         self._fresh = np.ones(n, bool)
+        self._rows = type(one.definition.allocate_observations(1))
 
     def act(self, observations: Any, infos: dict[str, Any]) -> Array:
         obs = observations if self.observes else UNSEEN
+        if isinstance(obs, dict):
+            obs = self._rows(**obs)
         self._module.decide(
             self._memories, self._fresh, self._actions, self._rewards, obs, self._params
         )

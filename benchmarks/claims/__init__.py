@@ -1,0 +1,1 @@
+"""The statements of `bandit_claims.py`, one in a file; rows say what was expected."""
