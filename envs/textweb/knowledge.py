@@ -1,0 +1,150 @@
+"""A world with its pages, their index, and questions that can be answered from them."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..kernel import InvalidArgumentError
+from .graph import Graph
+from .pages import MIX, TRUSTED, Pages
+from .questions import PATTERNS, Question, cover
+from .retrievers import Found, Retriever
+from .schema import COLUMNS, column_word
+
+Array = np.ndarray[Any, Any]
+
+#: Pages in a list of results.
+TOP_K = 5
+#: One page in so many is about no entity of its own.
+_OTHERS = 4
+
+
+class Step(NamedTuple):
+    """A step of a plan that answers a question.
+
+    Attributes:
+        query: what to search for.
+        page: the page to open, one of the results.
+        facts: what is learned from it that the answer needs.
+    """
+
+    query: str
+    page: int
+    facts: tuple[int, ...]
+
+
+class KnowledgeWorld:
+    """All that an agent is asked about, and where it can look it up.
+
+    A question is kept only if for each fact that answers it a query made of what is known by then
+    (the word for the relation and the name of an entity) lists a page that states the fact: every
+    question can be answered.
+
+    Args:
+        seed: of the world.
+        documents: the number of pages.
+        mix: see `Pages`.
+        alias_rate: see `Pages`.
+
+    Attributes:
+        graph: the facts.
+        pages: what is written of them.
+        index: BM25 over titles and texts.
+    """
+
+    def __init__(
+        self, seed: int, documents: int, mix: Mapping[str, float] = MIX, alias_rate: float = 0.0
+    ):
+        from .bm25 import BM25  # here, because its library takes long to import
+
+        self.seed, entities = seed, documents - documents // _OTHERS
+        self.graph = Graph(entities, seed)
+        self.pages = Pages(self.graph, documents, seed, mix, alias_rate)
+        self.index: Retriever = BM25(*self.pages.tokens(), self.pages.vocabulary)
+        self._questions: dict[tuple[str, int], tuple[Question, ...]] = {}
+
+    def query(self, entity: int, fact: int) -> str:
+        """The words that look up a fact by one of the entities in it."""
+        head, column = divmod(fact, COLUMNS)
+        word = column_word(int(self.graph.types[head]), column)
+        return f"{word} of {self.graph.name(entity)}"
+
+    def search(self, queries: Sequence[str], k: int = TOP_K) -> Found:
+        """The at most `k` best pages for each query."""
+        return self.index.search(queries, k)
+
+    def questions(self, pattern: str, count: int) -> tuple[Question, ...]:
+        """At most so many questions of a pattern, always the same ones.
+
+        Raises:
+            InvalidArgumentError: there is no such pattern, or no such question in this world.
+        """
+        if pattern not in PATTERNS:
+            raise InvalidArgumentError(f"pattern must be in {list(PATTERNS)}; got {pattern!r}")
+        if (pattern, count) not in self._questions:
+            rng = np.random.default_rng([self.seed, count, list(PATTERNS).index(pattern)])
+            proposed = PATTERNS[pattern](self.graph, 2 * count + 50, rng)
+            kept = [q for q, ok in zip(proposed, self.answerable(proposed), strict=True) if ok]
+            if not kept:
+                raise InvalidArgumentError(
+                    f"a world of {len(self.pages)} pages has no question of pattern {pattern!r}"
+                )
+            self._questions[pattern, count] = tuple(kept[:count])
+        return self._questions[pattern, count]
+
+    def answerable(self, questions: Sequence[Question]) -> Array:
+        """Which questions the pages answer, (questions,) `bool`."""
+        lookups = sorted({look for question in questions for look in question.lookups()})
+        found = dict(zip(lookups, self._found(lookups), strict=True))
+        return np.array([all(found[look] for look in q.lookups()) for q in questions], bool)
+
+    def plan(self, question: Question) -> list[Step]:
+        """Searches, and pages to open, that bring up all that the answer needs.
+
+        Facts that a page opened before has stated are not looked up again.
+        """
+        steps: list[Step] = []
+        needed, learned = set(question.facts()), set[int]()
+        for entity, fact in question.lookups():
+            if fact in learned:
+                continue
+            query = self.query(entity, fact)
+            listed = self.search([query]).pages[0]
+            page = next(int(p) for p in listed if self.states(int(p), fact))
+            told = needed & set(self.pages.facts(page))
+            steps.append(Step(query, page, tuple(sorted(told))))
+            learned |= told
+        return steps
+
+    def states(self, page: int, fact: int) -> bool:
+        """Whether a page that can be trusted states a fact."""
+        return page >= 0 and page in self.pages.pages_stating(fact)
+
+    def dispersion(self, question: Question) -> int:
+        """The least number of pages that state all that the answer needs."""
+        return cover([frozenset(self.pages.pages_stating(f).tolist()) for f in question.facts()])
+
+    def _found(self, lookups: Sequence[tuple[int, int]]) -> Array:
+        """For which pairs of entity and fact the query lists a page that states the fact."""
+        listed = self.search([self.query(*look) for look in lookups]).pages
+        facts = np.array([fact for _, fact in lookups], np.int64)
+        key = listed.astype(np.int64) * (self.graph.n * COLUMNS) + facts[:, None]
+        return np.any((listed >= 0) & np.isin(key, self._statements), axis=1)
+
+    @functools.cached_property
+    def _statements(self) -> Array:
+        """Every pair of a page and a fact that it states, as one number, sorted."""
+        pages, starts = self.pages.stating
+        facts = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        trusted = np.isin(self.pages.kinds[pages], TRUSTED)
+        return np.sort((pages.astype(np.int64) * (len(starts) - 1) + facts)[trusted])
+
+
+@functools.lru_cache(maxsize=4)
+def open_world(
+    seed: int, documents: int, mix: tuple[tuple[str, float], ...], alias_rate: float
+) -> KnowledgeWorld:
+    """The world of these settings, which all environments of a process share."""
+    return KnowledgeWorld(seed, documents, dict(mix), alias_rate)
