@@ -41,8 +41,7 @@ class OracleSearcher(Searcher):
 
     def message(self, state: Any) -> str:
         """The next message of the question's plan."""
-        prototype = self.env.prototype
-        return prototype.library.plan(prototype.question(state))[state["step_count"]]
+        return self.env.prototype.plan(state)[state["step_count"]]
 
 
 class GuesserSearcher(Searcher):

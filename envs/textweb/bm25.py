@@ -171,7 +171,7 @@ class BM25:
 def _library(k1: float, b: float, scores: dict[str, Any]) -> Any:
     import bm25s  # here, because its import takes longer than most worlds take to build
 
-    index = bm25s.BM25(k1=k1, b=b, method="lucene", backend="numba")
+    index: Any = bm25s.BM25(k1=k1, b=b, method="lucene", backend="numba")
     index.scores, index.vocab_dict, index.nonoccurrence_array = scores, {}, None
     index.unique_token_ids_set = range(len(scores["indptr"]) - 1)
     return index

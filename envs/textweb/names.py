@@ -37,7 +37,7 @@ class Names:
 
     def write(self, number: int) -> str:
         """The name of a number from 0 to `NAMES` − 1, in lower case."""
-        rest, coda = divmod((self._start + number * self._step) % NAMES, len(_CODAS))
+        rest, coda = divmod((self._start + int(number) * self._step) % NAMES, len(_CODAS))
         rest, third = divmod(rest, len(_SYLLABLES))
         first, second = divmod(rest, len(_SYLLABLES))
         return _SYLLABLES[first] + _SYLLABLES[second] + _SYLLABLES[third] + _CODAS[coda]

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..kernel.render import Canvas
-from .corpus import Page
 
 WIDTH, HEIGHT = 640, 380
 
@@ -17,7 +16,7 @@ def draw_search(
     question: str,
     query: str,
     results: Sequence[tuple[str, bool, bool]],
-    page: Page | None,
+    page: tuple[str, str] | None,
     verdict: bool | None,
 ) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """A search in progress, (HEIGHT, WIDTH, 3) `uint8`.
@@ -26,7 +25,7 @@ def draw_search(
         question: what is asked.
         query: the words last searched for; empty before the first search.
         results: of each page found its title, whether it was read, and whether it is shown.
-        page: the page that is shown.
+        page: title and text of the page that is shown.
         verdict: whether the answer was right; None before it was given.
     """
     canvas = Canvas(WIDTH, HEIGHT, "sand")
@@ -44,9 +43,9 @@ def draw_search(
     if page is None:
         canvas.text(440, 218, "no page opened yet", "grey", 14)
     else:
-        canvas.text(280, 102, page.title, "ink", 20, "lm")
+        canvas.text(280, 102, page[0], "ink", 20, "lm")
         canvas.rectangle(280, 120, 320, 2, "sand")
-        for i, line in enumerate(_lines(page.text)):
+        for i, line in enumerate(_lines(page[1])):
             canvas.text(280, 140 + 22 * i, line, "ink", 14, "lm")
     if verdict is not None:
         canvas.rectangle(260, 320, 360, 40, "green" if verdict else "red")

@@ -1,156 +1,168 @@
-"""A fictional world: typed entities, the relations between them, and questions about them.
-
-Names are random syllables, so that nothing about the world can be known beforehand. One seed
-rebuilds it.
-"""
+"""A world with its pages, their index, and questions that can be answered from them."""
 
 import functools
-import itertools
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-TYPES = ("person", "city", "company")
-PERSON, CITY, COMPANY = range(len(TYPES))
+from ..kernel import InvalidArgumentError
+from .corpus import MIX, TRUSTED, Corpus
+from .graph import Graph
+from .questions import PATTERNS, Question, cover
+from .retrievers import Found, Retriever, query_words
+from .schema import COLUMNS, TYPES, column_word
+
+Array = np.ndarray[Any, Any]
+
+#: Pages in a list of results.
+TOP_K = 5
+#: One page in so many is about no entity of its own.
+_OTHERS = 4
 
 
-class Relation(NamedTuple):
-    """A relation every entity of one type has to exactly one entity of another.
-
-    Attributes:
-        word: its name, one lower-case word.
-        head: the type of its subjects.
-        tail: the type of its objects.
-        cardinality: `"n-1"`, or `"1-1"` where no two subjects share an object.
-    """
-
-    word: str
-    head: int
-    tail: int
-    cardinality: Literal["n-1", "1-1"] = "n-1"
+#: The type and the column that a word for a relation or attribute stands for.
+_COLUMN_OF = {
+    column_word(type_, column): (type_, column)
+    for type_ in range(len(TYPES))
+    for column in range(COLUMNS)
+}
 
 
-#: Sorted by head; every type has `RELATIONS_PER_TYPE` of them.
-RELATIONS = (
-    Relation("birthplace", PERSON, CITY),
-    Relation("employer", PERSON, COMPANY),
-    Relation("mentor", PERSON, PERSON),
-    Relation("mayor", CITY, PERSON, "1-1"),
-    Relation("twin", CITY, CITY, "1-1"),
-    Relation("sponsor", CITY, COMPANY),
-    Relation("founder", COMPANY, PERSON),
-    Relation("seat", COMPANY, CITY),
-    Relation("supplier", COMPANY, COMPANY),
-)
-RELATIONS_PER_TYPE = 3
-
-_ONSETS = (*"bdfghjklmnprstvz", "br", "dr", "fl", "gr", "kr", "pl", "tr", "st", "sk")
-_VOWELS = "aeiou"
-_CODAS = "lmnrsktx"
-
-
-class Fact(NamedTuple):
-    """`relation` of `head` is `tail`: indices into `RELATIONS` and `World.names`."""
-
-    head: int
-    relation: int
-    tail: int
-
-
-class Question(NamedTuple):
-    """A closed chain question: the `second` relation of the `first` relation of `entity`."""
-
-    entity: int
-    first: int
-    second: int
-
-
-@dataclass(frozen=True)
-class World:
-    """A knowledge graph in which every entity has every relation of its type once.
+class Step(NamedTuple):
+    """A step of a plan that answers a question.
 
     Attributes:
-        names: of the entities.
-        types: (entities,) `int8`, indices into `TYPES`; entities of a type stand together.
-        tails: (entities, RELATIONS_PER_TYPE) `int32`, the objects of each entity's relations.
+        query: what to search for.
+        page: the page to open, one of the results.
+        facts: what is learned from it that the answer needs.
     """
 
-    names: tuple[str, ...]
-    types: np.ndarray[Any, np.dtype[np.int8]]
-    tails: np.ndarray[Any, np.dtype[np.int32]]
-
-    def fact(self, head: int, relation: int) -> Fact:
-        """The fact that tells the object of a relation of `head`."""
-        column = relation - first_relation(int(self.types[head]))
-        return Fact(head, relation, int(self.tails[head, column]))
-
-    def facts(self) -> list[Fact]:
-        """Every fact, entity by entity."""
-        return [
-            self.fact(head, first_relation(int(self.types[head])) + column)
-            for head in range(len(self.names))
-            for column in range(RELATIONS_PER_TYPE)
-        ]
-
-    @functools.cached_property
-    def by_type(self) -> tuple[range, ...]:
-        """The entities of each type."""
-        bounds = np.searchsorted(self.types, range(len(TYPES) + 1)).tolist()
-        return tuple(range(*pair) for pair in itertools.pairwise(bounds))
-
-    def evidence(self, question: Question) -> tuple[Fact, Fact]:
-        """The two facts that answer a question; the last one's object is the answer."""
-        bridge = self.fact(question.entity, question.first)
-        return bridge, self.fact(bridge.tail, question.second)
-
-    def chains(self) -> list[Question]:
-        """Every question whose entity, bridge and answer are three different entities."""
-        questions = []
-        for head, relation, tail in self.facts():
-            start = first_relation(RELATIONS[relation].tail)
-            for second in range(start, start + RELATIONS_PER_TYPE):
-                if len({head, tail, self.fact(tail, second).tail}) == 3:
-                    questions.append(Question(head, relation, second))
-        return questions
+    query: str
+    page: int
+    facts: tuple[int, ...]
 
 
-def first_relation(type_: int) -> int:
-    """The index of the first relation whose subjects are of a type."""
-    return type_ * RELATIONS_PER_TYPE
+class KnowledgeWorld:
+    """All that an agent is asked about, and where it can look it up.
 
-
-def make_world(entities: int, rng: np.random.Generator) -> World:
-    """Draw a world.
+    A question is kept only if for each fact that answers it a query made of what is known by then
+    (the word for the relation and the name of an entity) lists a page that states the fact: every
+    question can be answered.
 
     Args:
-        entities: how many; they are shared out evenly among the types.
-        rng: all that it is drawn from.
+        seed: of the world.
+        documents: the number of pages.
+        mix: see `Corpus`.
+        alias_rate: see `Corpus`.
+
+    Attributes:
+        graph: the facts.
+        corpus: what is written of them.
+        index: BM25 over titles and texts.
     """
-    types = np.sort(np.arange(entities) % len(TYPES)).astype(np.int8)
-    world = World(_names(entities, rng), types, np.empty((entities, RELATIONS_PER_TYPE), np.int32))
-    for index, relation in enumerate(RELATIONS):
-        heads, tails = world.by_type[relation.head], world.by_type[relation.tail]
-        if relation.cardinality == "1-1":
-            drawn = rng.permutation(len(tails))[np.arange(len(heads)) % len(tails)]
-        else:
-            drawn = rng.integers(len(tails), size=len(heads))
-        world.tails[heads, index % RELATIONS_PER_TYPE] = tails.start + drawn
-    return world
+
+    def __init__(
+        self, seed: int, documents: int, mix: Mapping[str, float] = MIX, alias_rate: float = 0.0
+    ):
+        from .bm25 import BM25  # here, because its library takes long to import
+
+        self.seed, entities = seed, documents - documents // _OTHERS
+        self.graph = Graph(entities, seed)
+        self.corpus = Corpus(self.graph, documents, seed, mix, alias_rate)
+        self.index: Retriever = BM25(*self.corpus.tokens(), self.corpus.vocabulary)
+        self._questions: dict[tuple[str, int], tuple[Question, ...]] = {}
+
+    def query(self, entity: int, fact: int) -> str:
+        """The words that look up a fact by one of the entities in it."""
+        head, column = divmod(fact, COLUMNS)
+        word = column_word(int(self.graph.types[head]), column)
+        return f"{word} of {self.graph.name(entity)}"
+
+    def asked(self, query: str) -> tuple[int, int]:
+        """The entity and the column of its type that a query asks for; −1, −1 for other queries."""
+        words = query_words(query)
+        if len(words) == 3 and words[1] == "of":
+            entity = self.graph.read_name(words[2])
+            column = _COLUMN_OF.get(words[0], (-1, -1))
+            if entity >= 0 and column[0] == self.graph.types[entity]:
+                return entity, column[1]
+        return -1, -1
+
+    def search(self, queries: Sequence[str], k: int = TOP_K) -> Found:
+        """The at most `k` best pages for each query."""
+        return self.index.search(queries, k)
+
+    def questions(self, pattern: str, count: int) -> tuple[Question, ...]:
+        """At most so many questions of a pattern, always the same ones.
+
+        Raises:
+            InvalidArgumentError: there is no such pattern, or no such question in this world.
+        """
+        if pattern not in PATTERNS:
+            raise InvalidArgumentError(f"pattern must be in {list(PATTERNS)}; got {pattern!r}")
+        if (pattern, count) not in self._questions:
+            rng = np.random.default_rng([self.seed, count, list(PATTERNS).index(pattern)])
+            proposed = PATTERNS[pattern](self.graph, 2 * count + 50, rng)
+            kept = [q for q, ok in zip(proposed, self.answerable(proposed), strict=True) if ok]
+            if not kept:
+                raise InvalidArgumentError(
+                    f"a world of {len(self.corpus)} pages has no question of pattern {pattern!r}"
+                )
+            self._questions[pattern, count] = tuple(kept[:count])
+        return self._questions[pattern, count]
+
+    def answerable(self, questions: Sequence[Question]) -> Array:
+        """Which questions the pages answer, (questions,) `bool`."""
+        lookups = sorted({look for question in questions for look in question.lookups()})
+        found = dict(zip(lookups, self._found(lookups), strict=True))
+        return np.array([all(found[look] for look in q.lookups()) for q in questions], bool)
+
+    def plan(self, question: Question) -> list[Step]:
+        """Searches, and pages to open, that bring up all that the answer needs.
+
+        Facts that a page opened before has stated are not looked up again.
+        """
+        steps: list[Step] = []
+        needed, learned = set(question.facts()), set[int]()
+        for entity, fact in question.lookups():
+            if fact in learned:
+                continue
+            query = self.query(entity, fact)
+            listed = self.search([query]).pages[0]
+            page = next(int(p) for p in listed if self.states(int(p), fact))
+            told = needed & set(self.corpus.facts(page))
+            steps.append(Step(query, page, tuple(sorted(told))))
+            learned |= told
+        return steps
+
+    def states(self, page: int, fact: int) -> bool:
+        """Whether a page that can be trusted states a fact."""
+        return page >= 0 and page in self.corpus.pages_stating(fact)
+
+    def dispersion(self, question: Question) -> int:
+        """The least number of pages that state all that the answer needs."""
+        return cover([frozenset(self.corpus.pages_stating(f).tolist()) for f in question.facts()])
+
+    def _found(self, lookups: Sequence[tuple[int, int]]) -> Array:
+        """For which pairs of entity and fact the query lists a page that states the fact."""
+        listed = self.search([self.query(*look) for look in lookups]).pages
+        facts = np.array([fact for _, fact in lookups], np.int64)
+        key = listed.astype(np.int64) * (self.graph.n * COLUMNS) + facts[:, None]
+        return np.any((listed >= 0) & np.isin(key, self._statements), axis=1)
+
+    @functools.cached_property
+    def _statements(self) -> Array:
+        """Every pair of a page and a fact that it states, as one number, sorted."""
+        pages, starts = self.corpus.stating
+        facts = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        trusted = np.isin(self.corpus.kinds[pages], TRUSTED)
+        return np.sort((pages.astype(np.int64) * (len(starts) - 1) + facts)[trusted])
 
 
-def _names(n: int, rng: np.random.Generator) -> tuple[str, ...]:
-    """`n` different names, of as many syllables as it takes to find them quickly."""
-    syllables = 2
-    while (len(_ONSETS) * len(_VOWELS)) ** syllables * len(_CODAS) < 8 * n:
-        syllables += 1
-    taken = set(TYPES) | {relation.word for relation in RELATIONS}
-    names: list[str] = []
-    while len(names) < n:
-        parts = [_ONSETS[rng.integers(len(_ONSETS))] + _VOWELS[rng.integers(len(_VOWELS))]
-                 for _ in range(syllables)]  # fmt: skip
-        name = "".join(parts) + _CODAS[rng.integers(len(_CODAS))]
-        if name not in taken:
-            taken.add(name)
-            names.append(name.capitalize())
-    return tuple(names)
+@functools.lru_cache(maxsize=4)
+def open_world(
+    seed: int, documents: int, mix: tuple[tuple[str, float], ...], alias_rate: float
+) -> KnowledgeWorld:
+    """The world of these settings, which all environments of a process share."""
+    return KnowledgeWorld(seed, documents, dict(mix), alias_rate)

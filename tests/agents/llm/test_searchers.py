@@ -13,7 +13,8 @@ ID = "spelunk/KnowledgeSearch-v0"
 def test_the_oracle_always_scores(actions):
     played = evaluate(entry("oracle").load()(), ID, episodes=500, actions=actions)
     assert (played.returns == 1.0).all()
-    assert (played.lengths == 5).all()
+    # One page may state both facts.
+    assert set(played.lengths.tolist()) == {3, 5}
     assert played.normalized_score == pytest.approx(1.0)
 
 

@@ -36,7 +36,7 @@ class Numbers:
 def random_corpus(pages, words, seed, lengths=(1, 30)):
     """Words with Zipf's law; some words are on no page, and some pages are empty."""
     rng = np.random.default_rng(seed)
-    counts = rng.integers(*lengths, pages)
+    counts = rng.integers(lengths[0], lengths[1], pages)
     counts[rng.random(pages) < 0.02] = 0
     offsets = np.zeros(pages + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])

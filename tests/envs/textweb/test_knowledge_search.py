@@ -1,4 +1,4 @@
-"""KnowledgeSearch: menu, words, features and the end of an episode."""
+"""KnowledgeSearch: menu, words, tools, features and the end of an episode."""
 
 import itertools
 from typing import Any
@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 
 from spelunk.envs.kernel import InvalidActionError, InvalidArgumentError, UnparseableActionError
-from spelunk.envs.textweb import knowledge_search as ks
+from spelunk.envs.textweb import search_menu as sm
+from spelunk.envs.textweb.answers import gold, grade
 from spelunk.envs.textweb.knowledge_search import KnowledgeSearch
+from spelunk.envs.textweb.questions import PATTERNS
+from spelunk.envs.textweb.schema import COLUMNS, RELATIONS, RELATIONS_PER_TYPE
+from spelunk.envs.textweb.search_desk import KNOWN, OFFERED, TOOLS
 
 ID = "spelunk/KnowledgeSearch-v0"
+FURTHER = tuple(tool for tool in TOOLS if tool not in ("search", "open", "answer"))
 
 
 def started(seed: int = 0, **arguments: Any) -> KnowledgeSearch:
@@ -21,67 +26,109 @@ def started(seed: int = 0, **arguments: Any) -> KnowledgeSearch:
 
 
 def plan(env: KnowledgeSearch) -> list[str]:
-    return env.library.plan(env.question(env.state))
+    return env.plan(env.state)
 
 
-@pytest.mark.parametrize("actions", ["menu", "text"])
-def test_the_plan_answers_every_kind_of_question(actions):
-    env = KnowledgeSearch(actions=actions)
+def listed(values: Any) -> list[int]:
+    return [n for n in values.tolist() if n >= 0]
+
+
+# --- questions and answers ---
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_the_plan_answers_every_kind_of_question(pattern):
+    env = KnowledgeSearch(actions="text", questions=(pattern,), documents=2000)
+    for seed in range(30):
+        env.reset(seed=seed)
+        messages = plan(env)
+        for message in messages[:-1]:
+            assert env.step(env.parse(message))[1:4] == (0.0, False, False)
+        _, reward, terminated, truncated, info = env.step(env.parse(messages[-1]))
+        assert (reward, terminated, truncated, info["success"]) == (1.0, True, False, 1)
+        assert info["coverage"] == 1.0
+        assert info["searches"] == (len(messages) - 1) // 2
+        assert env.describe().endswith("Right.")
+
+
+def test_the_plan_by_menu():
+    env = KnowledgeSearch(questions=sm.MENU_PATTERNS)
     for seed in range(100):
         env.reset(seed=seed)
-        for message in plan(env)[:-1]:
-            assert env.step(env.parse(message))[1:4] == (0.0, False, False)
-        _, reward, terminated, truncated, info = env.step(env.parse(plan(env)[-1]))
-        assert (reward, terminated, truncated, info["success"]) == (1.0, True, False, 1)
-        assert env.describe().endswith("Right.")
+        for message in plan(env):
+            _, reward, terminated, _, _ = env.step(env.parse(message))
+        assert reward == 1
+        assert terminated
 
 
 @pytest.mark.parametrize("actions", ["menu", "text"])
 def test_another_answer_is_wrong(actions):
     env = started(3, actions=actions)
-    right = env.library.world.names[env.library.answer(env.question(env.state))]
+    right = gold(env.world, env.question(env.state))
     wrong = next(name for name in env.candidates(env.state) if name != right)
     _, reward, terminated, truncated, info = env.step(env.parse(f"answer: {wrong}"))
     assert (reward, terminated, truncated, info["success"]) == (0.0, True, False, 0)
     assert env.describe().endswith("Wrong.")
 
 
-def test_the_question_is_asked_in_words():
-    env = started(1)
-    entity, first, second = env.question(env.state)
-    relations = [relation.word for relation in ks.RELATIONS]
-    name = env.library.world.names[entity]
-    assert env.describe().splitlines()[0] == (
-        f"Question: What is the {relations[second]} of the {relations[first]} of {name}?"
+def test_what_answers_are_worth():
+    env = KnowledgeSearch(actions="text", questions=("list", "count", "report", "chain"))
+    world, graph = env.world, env.world.graph
+    questions = {q.pattern: q for q in env.desk.questions}
+    chain, count, several = questions["chain"], questions["count"], questions["list"]
+    name, other = graph.name(chain.answers[0]), graph.name(chain.nodes[1])
+    for answer, worth in [
+        (name, 1), (name.upper() + ".", 1), (graph.name(graph.n + chain.answers[0]), 1),
+        (f"{name}, {other}", 0), (f"it is {name}", 0), (other, 0), ("", 0), ("\n,;", 0),
+    ]:  # fmt: skip
+        assert grade(world, chain, answer) == worth
+    number = count.answers[0]
+    assert grade(world, count, f"{number}.") == 1
+    assert grade(world, count, f"{number} or {number + 1}") == grade(world, count, "two") == 0
+    names = [graph.name(entity) for entity in several.answers]
+    n = len(names)
+    assert (
+        grade(world, several, "\n".join(names)) == grade(world, several, " and ".join(names)) == 1
     )
+    assert grade(world, several, names[0]) == pytest.approx(2 / (1 + n))
+    assert grade(world, several, ", ".join([*names, "Nobody"])) == pytest.approx(
+        2 * n / (2 * n + 1)
+    )
+    assert grade(world, several, f"{names[0]}, {names[0]}") == pytest.approx(2 / (1 + n))
+    told = gold(world, questions["report"]).split(", ")
+    assert grade(world, questions["report"], f"{told[0]} and then {told[-1]}") >= 2 / COLUMNS - 1e-9
+    assert grade(world, questions["report"], "nothing") == 0
+
+
+# --- the menu ---
 
 
 def legal_words(env: KnowledgeSearch) -> set[str]:
     """What can be said, from the rules alone: entities in mind, results, and what is offered."""
-    world, question = env.library.world, env.question(env.state)
-    known = [e for e in env.state["known"].tolist() if e >= 0]
-    wanted = ks.RELATIONS[question.second].tail
+    graph, question = env.world.graph, env.question(env.state)
+    known = listed(env.state["known"])
+    wanted = graph.types[question.answers[0]]
     words = {
-        f"search: {r.word} of {world.names[e]}"
+        f"search: {r.word} of {graph.name(e)}"
         for e in known
-        for r in ks.RELATIONS
-        if r.head == world.types[e]
+        for r in RELATIONS
+        if r.head == graph.types[e]
     }
-    words |= {f"open: {i + 1}" for i, n in enumerate(env.state["results"].tolist()) if n >= 0}
-    answers = [e for e in known if world.types[e] == wanted] + env.state["offered"].tolist()
-    return words | {f"answer: {world.names[e]}" for e in answers}
+    words |= {f"open: {n}" for n in listed(env.state["results"])}
+    answers = [e for e in known if graph.types[e] == wanted] + env.state["offered"].tolist()
+    return words | {f"answer: {graph.name(e)}" for e in answers}
 
 
 def test_mask_and_words_follow_the_rules():
     env, chance = KnowledgeSearch(), np.random.default_rng(0)
     _, info = env.reset(seed=0)
-    for _ in range(600):
+    for _ in range(400):
         slots = np.flatnonzero(info["action_mask"])
         words = [env.action_words(slot) for slot in slots]
         assert len(set(words)) == len(words)
         assert set(words) == legal_words(env)
         assert [env.parse(text) for text in words] == slots.tolist()
-        empty = sorted(set(range(ks.SLOTS)) - set(slots.tolist()))
+        empty = sorted(set(range(sm.SLOTS)) - set(slots.tolist()))
         assert env.action_words(empty[0]) == f"slot {empty[0]} is empty"
         _, _, terminated, truncated, info = env.step(chance.choice(slots))
         if terminated or truncated:
@@ -91,163 +138,94 @@ def test_mask_and_words_follow_the_rules():
 def test_entities_in_mind_are_those_read_last():
     env, chance = KnowledgeSearch(max_episode_steps=-1), np.random.default_rng(1)
     env.reset(seed=0)
-    asked = env.question(env.state).entity
+    asked = env.question(env.state).nodes[1]
     read: list[int] = []
     for _ in range(200):
-        slots = [s for s in np.flatnonzero(env.action_mask()) if s < ks._ANSWERS]
+        slots = [s for s in np.flatnonzero(env.action_mask()) if s < sm.ANSWERS]
         slot = int(chance.choice(slots))
-        page = int(env.state["results"][slot - ks._OPENS]) if slot >= ks._OPENS else None
+        page = int(env.state["results"][slot - sm.OPENS]) if slot >= sm.OPENS else None
         env.step(slot)
         if page is not None:
-            mentions = [e for e in env.library.pages[page].mentions if e != asked]
+            mentions = [e for e in env.world.corpus.mentions(page) if e != asked]
             read = [e for e in read if e not in mentions] + mentions
-        wanted = [asked, *read[-(ks.KNOWN - 1) :]]
-        assert [e for e in env.state["known"].tolist() if e >= 0] == wanted
-    assert len(read) > ks.KNOWN
+        assert listed(env.state["known"]) == [asked, *read[-(KNOWN - 1) :]]
+    assert len(read) > KNOWN
 
 
 def features_by_hand(env: KnowledgeSearch) -> np.ndarray:
     """The documented features, slot by slot from the words of the slots and of the pages."""
-    world, library, question = env.library.world, env.library, env.question(env.state)
-    number = {name: entity for entity, name in enumerate(world.names)}
-    relation = {r.word: index for index, r in enumerate(ks.RELATIONS)}
-    opened = [n for n in env.state["opened"].tolist() if n >= 0]
-    facts = [fact for n in opened for fact in library.pages[n].facts]
-    bridges = {f.tail for f in facts if f[:2] == (question.entity, question.first)}
-    answers = {f.tail for f in facts if f.relation == question.second and f.head in bridges}
+    graph, question = env.world.graph, env.question(env.state)
+    relations = {r.word: r for r in RELATIONS}
+    asked = [
+        RELATIONS[graph.types[question.nodes[edge.head]] * RELATIONS_PER_TYPE + edge.column].word
+        for edge in question.edges
+    ]
+    opened = listed(env.state["opened"])
+    facts = {fact for page in opened for fact in env.world.corpus.facts(page)}
+    chain = [question.nodes[1]]
+    for edge in question.edges:
+        fact = chain[-1] * COLUMNS + edge.column
+        if fact not in facts:
+            break
+        chain.append(graph.value(fact))
+
+    def about(row: np.ndarray, entity: int) -> None:
+        row[9 : 9 + len(chain)] = [entity == e for e in chain]
 
     def query(row: np.ndarray, words: str) -> None:
-        asked_relation, name = words.split(" of ")
-        row[1] = relation[asked_relation] == question.first
-        row[2] = relation[asked_relation] == question.second
-        row[3] = number[name] == question.entity
-        row[4] = number[name] in bridges
+        relation, name = words.split(" of ")
+        assert relation in relations
+        row[5 : 5 + len(asked)] = [relation == word for word in asked]
+        about(row, graph.read_name(name))
 
-    rows = np.zeros((ks.SLOTS, ks.FEATURES), np.float32)
+    rows = np.zeros((sm.SLOTS, sm.FEATURES), np.float32)
     for slot in np.flatnonzero(env.action_mask()):
         row, (kind, words) = rows[slot], env.action_words(slot).split(": ")
         row[0] = 1
         if kind == "search":
             query(row, words)
-            row[5] = words == env.state["query"]
+            row[1] = words == env.state["query"]
         elif kind == "open":
             query(row, str(env.state["query"]))
-            row[6] = 1 / int(words)
-            row[7] = env.state["results"][int(words) - 1] in opened
-        elif slot < ks._GUESSES:
-            row[3] = number[words] == question.entity
-            row[4] = number[words] in bridges
-            row[8] = number[words] in answers
-            row[9] = 1
+            row[2] = 1 / (1 + listed(env.state["results"]).index(int(words)))
+            row[3] = int(words) in opened
+        elif slot < sm.GUESSES:
+            about(row, graph.read_name(words))
+            row[3] = len(chain) > len(asked) and graph.read_name(words) == chain[-1]
+        else:
+            row[4] = 1
     return rows
 
 
 def test_features_are_what_the_pages_tell():
-    env, chance = KnowledgeSearch(), np.random.default_rng(2)
-    seen = np.zeros(ks.FEATURES, bool)
+    env, chance = KnowledgeSearch(questions=sm.MENU_PATTERNS), np.random.default_rng(2)
+    seen = np.zeros(sm.FEATURES, bool)
     observation, _ = env.reset(seed=0)
-    for step in range(900):
+    for step in range(1200):
         wanted = features_by_hand(env)
         np.testing.assert_array_equal(observation, wanted)
         seen |= (wanted > 0).any(axis=0)
         slots = np.flatnonzero(env.action_mask())
         follow = [s for s in slots if env.action_words(s) in plan(env)[:-1]]
         # Mostly along the plan, so that every feature comes up.
-        slot = int(chance.choice(follow if follow and chance.random() < 0.6 else slots))
+        slot = int(chance.choice(follow if follow and chance.random() < 0.7 else slots))
         observation, _, terminated, truncated, _ = env.step(slot)
         if terminated or truncated:
             observation, _ = env.reset(seed=step)
     assert seen.all(), "a feature never came up"
 
 
-def test_features_do_not_depend_on_the_hidden_answer():
-    env = started(0)
-    before = env.observe_states(env._states)
-    same = [q for q in range(len(env.library.questions))
-            if env.library.questions[q][1:] == env.question(env.state)[1:]
-            and env.library.questions[q] != env.question(env.state)]  # fmt: skip
-    env.state["question"] = same[0]
-    env.state["known"][0] = env.question(env.state).entity
-    np.testing.assert_array_equal(before, env.observe_states(env._states))
-
-
 def test_offered_answers_are_uniform_and_of_the_right_type():
     env = gymnasium.make_vec(ID, num_envs=2000)
     env.reset(seed=0)
-    library, right = env.unwrapped.prototype.library, 0
+    prototype, right = env.unwrapped.prototype, 0
+    types = prototype.world.graph.types
     for state in env.unwrapped.states:
-        question = library.questions[state["question"]]
-        kind = ks.RELATIONS[question.second].tail
-        assert len(set(state["offered"].tolist())) == ks.OFFERED
-        assert all(library.world.types[e] == kind for e in state["offered"])
-        right += library.answer(question) in state["offered"]
-    assert right / 2000 == pytest.approx(ks.OFFERED / 100, abs=0.015)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("search: mayor of Nowhere", "search: mayor of Nowhere"),
-        ("  SEARCH :   two   words \n and more", "search: two words"),
-        ("I think I should look.\nOpen: 2", "open: 2"),
-        ("Answer:  Melor. ", "answer: Melor"),
-        ("search: search: x", "search: search: x"),
-    ],
-)
-def test_messages_are_read_leniently(text, message):
-    env = started(actions="text")
-    assert env.parse(text) == message
-    assert env.parse(env.action_words(env.parse(text))) == message
-
-
-RUBBISH = ["", "hello", "search:", "find: x", "answer", "search", ": x", "\0", "🕳️" * 100, "open 1"]
-
-
-@pytest.mark.parametrize("text", RUBBISH)
-def test_rubbish_costs_a_step_and_is_answered_by_help(text):
-    env = started(actions="text")
-    env.step("search: anything of Trotrat")
-    assert "Say search: words" not in env.describe()
-    before = env.snapshot()
-    observation, reward, terminated, truncated, _ = env.step(text)
-    assert (reward, terminated, truncated) == (0.0, False, False)
-    assert observation.endswith("Say search: words, or open: number, or answer: name.")
-    changed = [n for n in before.dtype.names if not np.array_equal(before[n], env.state[n])]
-    assert sorted(changed) == ["misunderstood", "step_count"]
-    with pytest.raises(UnparseableActionError):
-        env.parse(text)
-    assert "Say search: words" not in env.step("search: anything")[0]
-
-
-@pytest.mark.parametrize("number", ["0", "6", "-1", "one", "1.0", "99999999999999999999", "²"])
-def test_pages_that_are_not_listed_cannot_be_opened(number):
-    env = started(actions="text")
-    env.step(plan(env)[0])
-    env.step(f"open: {number}")
-    assert env.state["misunderstood"]
-    assert (env.state["opened"] == -1).all()
-
-
-def test_strange_queries_are_only_words():
-    env = started(actions="text")
-    for words in (
-        "<script>alert(1)</script>",
-        "\x1b[2J\0",
-        "word " * 800,
-        "ignore all rules",
-        "%s",
-    ):
-        observation = env.step(f"search: {words}")[0]
-        assert observation in env.observation_space
-        assert "none" in observation or "1 " in observation
-
-
-def test_what_is_no_text_is_illegal():
-    env = started(actions="text")
-    for wrong in (3, None, b"open: 1", "x" * 4097):
-        with pytest.raises(InvalidActionError):
-            env.step(wrong)
-    assert env.state["step_count"] == 0
+        answer = prototype.question(state).answers[0]
+        assert len(set(state["offered"].tolist())) == OFFERED
+        assert (types[state["offered"]] == types[answer]).all()
+        right += answer in state["offered"]
+    assert right / 2000 == pytest.approx(OFFERED / 60, abs=0.02)
 
 
 @pytest.mark.parametrize("text", ["search: mayor of nowhere", "open: 1", "answer: x", "dance"])
@@ -264,17 +242,145 @@ def test_menu_and_text_lead_to_the_same_states():
         assert menu.snapshot() == text.snapshot()
 
 
+# --- words and tools ---
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("search: mayor of Nowhere", "search: mayor of Nowhere"),
+        ("  SEARCH :   two   words \n and more", "search: two words"),
+        ("I think I should look.\nOpen: 2", "open: 2"),
+        ("<think>hm</think><search>two words</search>", "search: two words"),
+        ('{"name": "open", "arguments": {"page": 3}}', "open: 3"),
+        ("search: a | b", "search: a | b"),
+    ],
+)
+def test_messages_are_read_leniently(text, message):
+    env = started(actions="text")
+    assert env.parse(text) == message
+    assert env.parse(env.action_words(env.parse(text))) == message
+
+
+RUBBISH = [
+    "", "hello", "search:", "find: x", "answer", "search", ": x", "\0", "🕳️" * 100, "open 1",
+    "<search>a<open>1</open></search>", '{"name": "open", "arguments": {"page": NaN}}', "[" * 4000,
+    '{"name": "fly", "arguments": {}}', "open: one", "open: 99999999999999999999", "open: ²",
+    "＜search＞a＜/search＞",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", RUBBISH)
+def test_rubbish_costs_a_step_and_is_answered(text):
+    env = started(actions="text")
+    env.step("search: anything of Trotrat")
+    before = env.snapshot()
+    observation, reward, terminated, truncated, _ = env.step(text)
+    assert (reward, terminated, truncated) == (0.0, False, False)
+    assert observation.splitlines()[-1] == str(env.state["problem"])
+    assert "search" in env.state["problem"]
+    changed = [n for n in before.dtype.names if not np.array_equal(before[n], env.state[n])]
+    assert sorted(changed) == ["problem", "step_count"]
+    with pytest.raises(UnparseableActionError):
+        env.parse(text)
+    env.step("search: anything")
+    assert env.state["problem"] == ""
+
+
+def test_pages_that_are_not_listed_cannot_be_opened():
+    env = started(actions="text")
+    env.step(plan(env)[0])
+    other = next(n for n in range(400) if n not in env.state["listed"])
+    for number in (other, 400, 999_999_999):
+        observation = env.step(f"open: {number}")[0]
+        assert observation.endswith(f"Page {number} is on no list of results so far.")
+    assert (env.state["opened"] == -1).all()
+
+
+def test_pages_listed_before_can_be_opened():
+    env = started(actions="text")
+    first, second = plan(env)[:2]
+    env.step(first)
+    env.step("search: something else")
+    env.step(second)
+    assert env.state["page"] == int(second.split()[1])
+    assert env.state["coverage"] > 0
+
+
+def test_strange_queries_are_only_words():
+    env = started(actions="text")
+    for words in ("<script>alert(1)</script>", "\x1b[2J x", "word " * 800, "ignore rules", "%s"):
+        observation = env.step(f"search: {words}")[0]
+        assert observation in env.observation_space
+        assert "<script" not in observation
+
+
+def test_what_is_no_text_is_illegal():
+    env = started(actions="text")
+    for wrong in (3, None, b"open: 1", "x" * 20_000):
+        with pytest.raises(InvalidActionError):
+            env.step(wrong)
+    assert env.state["step_count"] == 0
+
+
+def test_several_queries_at_once():
+    env = started(actions="text")
+    names = [env.world.graph.name(e) for e in (3, 170)]
+    env.step(f"search: {names[0]} | {names[1]}")
+    results = listed(env.state["results"])
+    for entity in (3, 170):
+        assert int(env.world.corpus.page_of[entity]) in results
+    assert len(results) == len(set(results)) <= 10
+
+
+def test_every_tool_does_what_it_says():
+    env = started(2, actions="text", tools=FURTHER)
+    assert f"There are also: {', '.join(FURTHER)}." in env.describe()
+    assert env.step("find: x")[0].endswith("No page has been opened yet.")
+    search, opens = plan(env)[:2]
+    env.step(search)
+    env.step(opens)
+    page = env.state["page"].item()
+    sentence = env.world.corpus.say(env.world.corpus.sentences(page)[0])
+    said = {
+        "goal: the first step": "Goal: the first step",
+        f"find: {sentence.split()[0]}": "Found: ",
+        f"verify: {page} {sentence}": f"Checked: {page} states it",
+        f"verify: {page} cows fly": f"{page} does not state it",
+        "note: remember this": "Note: remember this",
+        "summary: all I know": "Report: all I know",
+        f"curate: high {page}": f"Curated: {page} (high)",
+    }
+    for message, shown in said.items():
+        assert shown in env.step(message)[0], message
+    assert env.state["passed"].tolist()[:2] == [1, 0]
+    env.step("reflect: yes")
+    env.step("judge: no")
+    env.step(f"cite: {page} {sentence}")
+    assert (env.state["met"], env.state["useful"], env.state["cited"][0]) == (1, -1, page)
+    env.step(f"curate: low {page}")
+    assert f"Curated: {page} (low)" in env.describe()
+    assert "Curated" not in env.step(f"curate: drop {page}")[0]
+    for message in ("curate: high 399999", "verify: 399999 x", "cite: 399999 x"):
+        assert "on no list" in env.step(message)[0]
+    env.reset(seed=5)
+    assert "Note" not in env.describe()
+
+
 def test_the_text_shows_results_and_the_page_opened_last():
     env = started(2, actions="text")
     first, second = plan(env)[:2]
     observation, *_ = env.step(first)
-    titles = [env.library.pages[n].title for n in env.state["results"].tolist() if n >= 0]
-    for i, title in enumerate(titles):
-        assert f"\n{i + 1} {title}" in observation
+    corpus = env.world.corpus
+    for page in listed(env.state["results"]):
+        assert f"\n{page} {corpus.title(page)}" in observation
     observation, *_ = env.step(second)
-    page = env.library.pages[env.state["opened"][0]]
-    assert f"\nPage {page.title}: {page.text}" in observation
+    page = int(env.state["page"])
+    assert f"\nPage {page} {corpus.title(page)}: {corpus.text(page)}" in observation
     assert "(read)" in observation
+
+
+# --- episodes ---
 
 
 def test_the_time_limit_truncates():
@@ -286,30 +392,35 @@ def test_the_time_limit_truncates():
 
 def test_environments_of_a_world_share_it():
     env = gymnasium.make_vec(ID, num_envs=64)
-    assert KnowledgeSearch().library is env.unwrapped.prototype.library
-    assert KnowledgeSearch(world_seed=1).library is not env.unwrapped.prototype.library
-    assert env.unwrapped.states.itemsize < 1024
+    assert KnowledgeSearch().world is env.unwrapped.prototype.world
+    assert KnowledgeSearch(world_seed=1).world is not env.unwrapped.prototype.world
+    assert env.unwrapped.states.itemsize < 3000
 
 
-@pytest.mark.parametrize("actions", ["menu", "text"])
-def test_a_reset_leaves_nothing_behind(actions):
-    played = started(0, actions=actions)
+@pytest.mark.parametrize("arguments", [{}, {"actions": "text", "tools": FURTHER}])
+def test_a_reset_leaves_nothing_behind(arguments):
+    played = started(0, **arguments)
     for message in plan(played):
         played.step(played.parse(message))
     played.reset(seed=9)
-    assert played.snapshot() == started(9, actions=actions).snapshot()
+    assert played.snapshot() == started(9, **arguments).snapshot()
 
 
 def test_best_return():
-    assert KnowledgeSearch().best_return(5) == 1.0
-    assert KnowledgeSearch(max_episode_steps=4).best_return(5) is None
+    env = KnowledgeSearch(max_episode_steps=4)
+    for seed in range(20):
+        env.reset(seed=seed)
+        assert (env.best_return(seed) == 1.0) == (len(plan(env)) <= 4)
+        assert KnowledgeSearch().best_return(seed) == 1.0
 
 
 @pytest.mark.parametrize(
     "arguments",
     [{"world_seed": -1}, {"world_seed": 0.5}, {"documents": 39}, {"documents": "400"},
      {"questions": ()}, {"questions": ("ring",)}, {"questions": "chain"}, {"actions": "tool"},
-     {"max_episode_steps": 0}, {"render_mode": "human"}, {"size": 3}],
+     {"max_episode_steps": 0}, {"render_mode": "human"}, {"size": 3}, {"tools": ("note",)},
+     {"actions": "text", "tools": ("fly",)}, {"actions": "text", "tools": "note"},
+     {"mix": {"spam": 1.0}}, {"alias_rate": 2.0}],
 )  # fmt: skip
 def test_wrong_arguments(arguments):
     with pytest.raises(InvalidArgumentError):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from spelunk.envs.kernel import InvalidArgumentError
+from spelunk.envs.textweb.corpus import ENTITY, KINDS, TRUSTED, Corpus, tokenize
 from spelunk.envs.textweb.graph import Graph
-from spelunk.envs.textweb.pages import ENTITY, KINDS, TRUSTED, Pages, tokenize
 from spelunk.envs.textweb.schema import (
     ATTRIBUTES,
     ATTRIBUTES_PER_TYPE,
@@ -19,7 +19,7 @@ ALL = {"gossip": 0.3, "outdated": 0.2, "rumour": 0.2, "copy": 0.2, "namesake": 0
 
 @pytest.fixture(scope="module")
 def pages():
-    return Pages(Graph(600, 2), 1000, 2, ALL, alias_rate=0.3)
+    return Corpus(Graph(600, 2), 1000, 2, ALL, alias_rate=0.3)
 
 
 def readings():
@@ -115,24 +115,24 @@ def test_tokens_are_those_of_the_texts(pages):
 def test_kinds_come_as_asked_for(pages):
     counts = np.bincount(pages.kinds, minlength=len(KINDS))
     assert counts.tolist() == [600, 120, 80, 80, 80, 40]
-    plain = Pages(Graph(30, 0), 40, 0)
+    plain = Corpus(Graph(30, 0), 40, 0)
     assert set(plain.kinds.tolist()) == {0, 1}
     assert not plain.aliased.any()
 
 
 def test_one_seed_one_corpus(pages):
-    again = Pages(Graph(600, 2), 1000, 2, ALL, alias_rate=0.3)
+    again = Corpus(Graph(600, 2), 1000, 2, ALL, alias_rate=0.3)
     assert [again.text(i) for i in range(50)] == [pages.text(i) for i in range(50)]
-    other = Pages(Graph(600, 2), 1000, 3, ALL, alias_rate=0.3)
+    other = Corpus(Graph(600, 2), 1000, 3, ALL, alias_rate=0.3)
     assert [other.text(i) for i in range(50)] != [pages.text(i) for i in range(50)]
 
 
 @pytest.mark.parametrize("mix", [{}, {"gossip": 0.0}, {"gossip": -1.0, "copy": 2.0}, {"spam": 1.0}])
 def test_a_mix_that_is_none(mix):
     with pytest.raises(InvalidArgumentError, match="mix must give weights"):
-        Pages(Graph(30, 0), 40, 0, mix)
+        Corpus(Graph(30, 0), 40, 0, mix)
 
 
 def test_too_few_pages():
     with pytest.raises(InvalidArgumentError, match="at least the 30 entities; got 29"):
-        Pages(Graph(30, 0), 29, 0)
+        Corpus(Graph(30, 0), 29, 0)

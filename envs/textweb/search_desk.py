@@ -1,0 +1,289 @@
+"""An episode of searching as a record: what tools do to it, and how it is put in words."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..kernel import StateLayout
+from ..kernel.state import Field
+from .answers import grade
+from .grammar import Call
+from .plain import clean
+from .questions import Question
+from .retrievers import words_of
+from .tools import LEVELS
+from .world import KnowledgeWorld
+
+#: Entities an agent has in mind: those of the question, and those of the pages read last.
+KNOWN = 12
+#: Pages on a list of results, those that can be opened, and those an agent remembers reading.
+RESULTS, LISTED, OPENED = 10, 64, 16
+#: Pages in the curated set, checks and citations that are kept.
+CURATED, CHECKED = 32, 16
+#: Names that are offered as answers before anything was read.
+OFFERED = 4
+QUERY_LENGTH, PROBLEM_LENGTH = 128, 240
+RIGHT, WRONG = 2, 1
+
+#: The tools that there are, in the order of their table.
+TOOLS = (
+    "search", "open", "find", "goal", "reflect", "judge", "note", "curate", "verify", "cite",
+    "summary", "answer",
+)  # fmt: skip
+#: The fields that tools need besides those that all episodes have.
+TOOL_FIELDS: dict[str, list[Field]] = {
+    "find": [("wanted", "U64")],
+    "goal": [("goal", "U256"), ("met", np.int8)],
+    "judge": [("useful", np.int8)],
+    "note": [("note", "U512")],
+    "summary": [("report", "U1024")],
+    "curate": [("curated", np.int32, (CURATED,)), ("levels", np.int8, (CURATED,))],
+    "verify": [("checked", np.int32, (CHECKED,)), ("passed", np.int8, (CHECKED,))],
+    "cite": [("cited", np.int32, (CHECKED,))],
+}
+
+
+def layout(tools: Sequence[str]) -> StateLayout:
+    """The record of an episode with these tools."""
+    extra = [field for tool in tools for field in TOOL_FIELDS.get(tool, [])]
+    return StateLayout(
+        [("question", np.int32), ("offered", np.int32, (OFFERED,))],
+        [
+            ("known", np.int32, (KNOWN,)),
+            ("query", f"U{QUERY_LENGTH}"),
+            ("asked", np.int32, (2,)),  # the entity and the column that the query asks for, or −1
+            ("results", np.int32, (RESULTS,)),
+            ("listed", np.int32, (LISTED,)),
+            ("opened", np.int32, (OPENED,)),
+            ("page", np.int32),
+            ("covered", np.int64),  # a bit for each fact of the question that was read
+            ("problem", f"U{PROBLEM_LENGTH}"),
+            ("verdict", np.int8),
+            ("searches", np.int32),
+            ("coverage", np.float32),
+            ("success", np.float32),
+            *extra,
+        ],
+    )
+
+
+class SearchDesk:
+    """What happens to the record of an episode, and what is said of it.
+
+    Args:
+        world: what is searched.
+        questions: what can be asked.
+        tools: those that can be used.
+    """
+
+    def __init__(self, world: KnowledgeWorld, questions: Sequence[Question], tools: Sequence[str]):
+        self.world, self.questions, self.tools = world, questions, tuple(tools)
+        self._uses: dict[str, Callable[[Any, Any], None]] = {
+            tool: getattr(self, f"_{tool}") for tool in tools if tool != "answer"
+        }
+        more = [tool for tool in tools if tool not in ("search", "open", "answer")]
+        self._help = "Say search: words, or open: number, or answer: name."
+        if more:
+            self._help += f" There are also: {', '.join(more)}."
+
+    def question(self, state: Any) -> Question:
+        """The question asked in a state."""
+        return self.questions[state["question"]]
+
+    def begin(self, state: Any) -> None:
+        """Nothing has been searched for; `question` and `offered` are set by the caller."""
+        question = self.question(state)
+        for name in ("query", "problem", "wanted", "goal", "note", "report"):
+            if name in state.dtype.names:
+                state[name] = ""
+        for name in ("asked", "results", "listed", "opened", "page", "curated", "checked", "cited"):
+            if name in state.dtype.names:
+                state[name] = -1
+        for name in ("covered", "verdict", "searches", "coverage", "success", "met", "useful",
+                     "levels", "passed"):  # fmt: skip
+            if name in state.dtype.names:
+                state[name] = 0
+        state["known"] = padded([question.nodes[v] for v in question.known], KNOWN)
+
+    def use(self, state: Any, call: Call) -> None:
+        """Use a tool; what cannot be done is said in `problem`."""
+        state["problem"] = ""
+        self._uses[call.tool](state, call.arguments)
+
+    def answer(self, state: Any, text: str) -> float:
+        """Give an answer; what it is worth."""
+        state["problem"] = ""
+        worth = grade(self.world, self.question(state), text)
+        state["success"] = worth
+        state["verdict"] = RIGHT if worth == 1 else WRONG
+        return worth
+
+    # --- tools ---
+
+    def _search(self, state: Any, arguments: Any) -> None:
+        queries = [query[:QUERY_LENGTH] for query in arguments["queries"]]
+        found = self.world.search(queries).pages
+        pages = list(dict.fromkeys(found[found >= 0].tolist()))[:RESULTS]
+        state["query"] = " | ".join(queries)
+        state["asked"] = self.world.asked(queries[0]) if len(queries) == 1 else (-1, -1)
+        state["results"] = padded(pages, RESULTS)
+        state["listed"] = padded(latest(state["listed"], pages, LISTED), LISTED)
+        state["searches"] += 1
+
+    def _open(self, state: Any, arguments: Any) -> None:
+        page = arguments["page"]
+        if not self._is_listed(state, page):
+            return
+        if arguments.get("part", 0) != 0:
+            state["problem"] = f"Page {page} has one part only."
+            return
+        self.read(state, page)
+
+    def read(self, state: Any, page: int) -> None:
+        """Show a page, and take in what it tells."""
+        question = self.question(state)
+        state["page"] = page
+        state["opened"] = padded(latest(state["opened"], [page], OPENED), OPENED)
+        facts, needed = set(self.world.corpus.facts(page)), question.facts()
+        for i, fact in enumerate(needed):
+            if fact in facts:
+                state["covered"] |= 1 << i
+        state["coverage"] = int(state["covered"]).bit_count() / len(needed)
+        asked = [question.nodes[v] for v in question.known]
+        read = [e for e in self.world.corpus.mentions(page) if e not in asked]
+        others = latest(state["known"][len(asked) :], read, KNOWN - len(asked))
+        state["known"] = padded([*asked, *others], KNOWN)
+
+    def _find(self, state: Any, arguments: Any) -> None:
+        if state["page"] < 0:
+            state["problem"] = "No page has been opened yet."
+        state["wanted"] = arguments["words"]
+
+    def _goal(self, state: Any, arguments: Any) -> None:
+        state["goal"], state["met"] = arguments["goal"], 0
+
+    def _reflect(self, state: Any, arguments: Any) -> None:
+        if "goal" in self.tools:
+            state["met"] = arguments["met"]
+
+    def _judge(self, state: Any, arguments: Any) -> None:
+        state["useful"] = 1 if arguments["useful"] else -1
+
+    def _note(self, state: Any, arguments: Any) -> None:
+        state["note"] = arguments["text"]
+
+    def _summary(self, state: Any, arguments: Any) -> None:
+        state["report"] = arguments["text"]
+
+    def _curate(self, state: Any, arguments: Any) -> None:
+        level = LEVELS.index(arguments["level"])
+        for page in arguments["pages"]:
+            if not self._is_listed(state, page):
+                return
+            kept = state["curated"] != page
+            pages, levels = state["curated"][kept], state["levels"][kept]
+            known = pages >= 0
+            pages, levels = pages[known].tolist(), levels[known].tolist()
+            if LEVELS[level] != "drop":
+                pages, levels = [*pages, page], [*levels, level]
+            state["curated"] = padded(pages[-CURATED:], CURATED)
+            state["levels"] = [*levels[-CURATED:], *[0] * (CURATED - len(levels[-CURATED:]))]
+
+    def _verify(self, state: Any, arguments: Any) -> None:
+        page = arguments["page"]
+        if not self._is_listed(state, page):
+            return
+        passed = self.supports(page, arguments["claim"])
+        kept = listed(state["checked"])[-CHECKED + 1 :]
+        marks = state["passed"].tolist()[: len(listed(state["checked"]))][-CHECKED + 1 :]
+        state["checked"] = padded([*kept, page], CHECKED)
+        state["passed"] = [*marks, int(passed), *[0] * (CHECKED - len(marks) - 1)]
+
+    def _cite(self, state: Any, arguments: Any) -> None:
+        if self._is_listed(state, arguments["page"]):
+            state["cited"] = padded(latest(state["cited"], [arguments["page"]], CHECKED), CHECKED)
+
+    def supports(self, page: int, claim: str) -> bool:
+        """Whether all words of a claim stand in one sentence of a page."""
+        wanted = set(words_of(claim))
+        pages = self.world.corpus
+        return bool(wanted) and any(
+            wanted <= set(words_of(pages.say(sentence))) for sentence in pages.sentences(page)
+        )
+
+    def _is_listed(self, state: Any, page: int) -> bool:
+        """Whether a page was found in this episode; says so where it was not."""
+        if page in state["listed"]:
+            return True
+        state["problem"] = f"Page {page} is on no list of results so far."
+        return False
+
+    # --- words ---
+
+    def words(self, state: Any, offered: bool) -> str:
+        """The question, and all that is on the desk.
+
+        Args:
+            state: a record.
+            offered: whether the names on offer are told.
+        """
+        names, pages = state.dtype.names, self.world.corpus
+        question = self.question(state)
+        lines = [f"Question: {question.words}"]
+        for name, says in (("goal", "Goal"), ("note", "Note"), ("report", "Report")):
+            if name in names and state[name]:
+                lines.append(f"{says}: {state[name]}")
+        if "curated" in names and state["curated"][0] >= 0:
+            kept = zip(listed(state["curated"]), state["levels"].tolist(), strict=False)
+            lines.append("Curated: " + ", ".join(f"{p} ({LEVELS[level]})" for p, level in kept))
+        if "checked" in names and state["checked"][0] >= 0:
+            marks = zip(listed(state["checked"]), state["passed"].tolist(), strict=False)
+            said = ", ".join(f"{p} {'states it' if ok else 'does not state it'}" for p, ok in marks)
+            lines.append(f"Checked: {said}")
+        results, opened = listed(state["results"]), listed(state["opened"])
+        if state["query"]:
+            lines.append(f"Results for {state['query']}:" + ("" if results else " none"))
+        lines += [
+            f"{page} {pages.title(page)}{' (read)' if page in opened else ''}" for page in results
+        ]
+        page = int(state["page"])
+        if page >= 0:
+            lines.append(f"Page {page} {pages.title(page)}: {pages.text(page)}")
+            if "wanted" in names and state["wanted"]:
+                lines.append(f"Found: {self._sentences_with(page, str(state['wanted']))}")
+        if offered:
+            lines.append(f"Offered: {', '.join(map(self.world.graph.name, state['offered']))}")
+        if state["verdict"]:
+            lines.append("Right." if state["verdict"] == RIGHT else "Wrong.")
+        elif state["problem"]:
+            lines.append(str(state["problem"]))
+        elif not state["searches"]:
+            lines.append(self._help)
+        return "\n".join(lines)
+
+    def _sentences_with(self, page: int, words: str) -> str:
+        """The sentences of a page that hold all of some words."""
+        wanted, pages = set(words_of(words)), self.world.corpus
+        said = map(pages.say, pages.sentences(page))
+        return " ".join(s for s in said if wanted <= set(words_of(s))) or "nothing"
+
+
+def complain(state: Any, reason: str) -> None:
+    """Say what was wrong with a message."""
+    state["problem"] = clean(reason, PROBLEM_LENGTH)
+
+
+def listed(values: Any) -> list[int]:
+    """The entries of a padded field."""
+    return [n for n in values.tolist() if n >= 0]
+
+
+def padded(values: Sequence[int], length: int) -> list[int]:
+    """A field's value: entries, then −1."""
+    return [*values, *[-1] * (length - len(values))]
+
+
+def latest(values: Any, new: Sequence[int], length: int) -> list[int]:
+    """The entries of a padded field, then new ones; each once, the last `length` of them."""
+    return [*(v for v in listed(values) if v not in new), *dict.fromkeys(new)][-length:]
