@@ -122,6 +122,10 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry("oracle", "llm.searchers:OracleSearcher", "scripted", "follows the evidence chain"),
     Entry("guesser", "llm.searchers:GuesserSearcher", "scripted", "answers without searching"),
+    Entry("greedy-search", "llm.searchers:GreedySearcher", "scripted", "believes the first page"),
+    Entry(
+        "single-shot", "llm.searchers:SingleShotSearcher", "scripted", "searches once, then answers"
+    ),
     Entry(
         "davi",
         "value.cost_to_go:CostToGoLearning",

@@ -2,7 +2,7 @@
 
 import re
 
-from .questions import Question
+from .questions import FEWEST, MOST, Question
 from .retrievers import words_of
 from .schema import COLUMNS, RELATIONS_PER_TYPE
 from .world import KnowledgeWorld
@@ -41,6 +41,23 @@ def gold(world: KnowledgeWorld, question: Question) -> str:
     if question.kind == "report":
         return ", ".join(_object(world, fact) for fact in question.answers)
     return ", ".join(world.graph.name(entity) for entity in question.answers)
+
+
+def guesses(world: KnowledgeWorld, question: Question) -> list[str]:
+    """All answers that are possible for who knows nothing of the world but its names and ranges.
+
+    Of a set these are single entities, of a total the numbers of one entity.
+    """
+    graph = world.graph
+    of_type = graph.of_type(int(graph.types[question.nodes[0]]))
+    if question.pattern == "count":
+        return [str(number) for number in range(FEWEST, MOST + 1)]
+    if question.kind == "number":
+        column = question.edges[-1].column - RELATIONS_PER_TYPE
+        return [str(value) for value in graph.values[of_type.start : of_type.stop, column]]
+    if question.kind == "report":
+        return ["I do not know"]
+    return [graph.name(entity) for entity in of_type]
 
 
 def _object(world: KnowledgeWorld, fact: int) -> str:

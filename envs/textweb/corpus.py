@@ -15,7 +15,7 @@ from ..kernel.compile import compiled
 from ..kernel.errors import InvalidArgumentError
 from .graph import Graph
 from .schema import COLUMNS, RELATIONS, RELATIONS_PER_TYPE
-from .templates import FIRST, NUMBER, SECOND, WORD, Span, templates
+from .templates import FIRST, NUMBER, SECOND, Span, templates
 
 Array = np.ndarray[Any, Any]
 
@@ -335,11 +335,6 @@ def _different(n: int, high: int, rng: np.random.Generator) -> Array:
     """Numbers below `high`, those of the sentences of one page different, (n,)."""
     first = np.repeat(rng.integers(high, size=n // _FILLERS), _FILLERS)
     return (first + np.tile(np.arange(_FILLERS), n // _FILLERS)) % high
-
-
-def tokenize(text: str) -> list[str]:
-    """The words of a text: runs of letters and digits, in lower case."""
-    return WORD.findall(text.lower())
 
 
 @compiled

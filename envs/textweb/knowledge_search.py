@@ -10,7 +10,7 @@ from gymnasium.utils import seeding
 from ..kernel import HostEnv, InvalidArgumentError, Unicode, UnparseableActionError
 from ..kernel.host import integer
 from ..kernel.seeds import draw_key
-from .answers import gold
+from .answers import gold, guesses
 from .corpus import MIX
 from .grammar import Call, Malformed, parse, say
 from .questions import PATTERNS, Question
@@ -167,12 +167,10 @@ class KnowledgeSearch(HostEnv):
         return [*messages, f"answer: {gold(self.world, question)}"]
 
     def candidates(self, state: Any) -> list[str]:
-        """What a guess can be: the names offered in the menu, in text all of the right type."""
+        """What a guess can be: the names offered in the menu, in text all answers of the kind."""
         if self._menu is not None:
             return self._menu.candidates(state)
-        question, graph = self.question(state), self.world.graph
-        type_ = graph.types[question.nodes[0]]
-        return [graph.name(entity) for entity in graph.of_type(int(type_))]
+        return guesses(self.world, self.question(state))
 
     # --- dynamics ---
 

@@ -46,8 +46,8 @@ class Found(NamedTuple):
 class Retriever(Protocol):
     """Whatever finds pages. The same query finds the same pages, whatever it is asked along with.
 
-    Queries are untrusted text: no query raises, and only the first `MAX_CHARACTERS` characters and
-    `MAX_WORDS` words of one count.
+    Queries are untrusted text: what they say raises nothing, and only the first `MAX_CHARACTERS`
+    characters and `MAX_WORDS` words of one count.
     """
 
     def search(self, queries: Sequence[str], k: int) -> Found:

@@ -10,8 +10,6 @@ from .schema import ATTRIBUTES, RELATIONS, TYPES
 
 Array = np.ndarray[Any, Any]
 
-WORD = re.compile(r"\w+")
-
 #: What a token that is no word stands for.
 FIRST, SECOND, NUMBER = -1, -2, -3
 _PLACEHOLDERS = {"{h}": FIRST, "{t}": SECOND, "{v}": NUMBER}

@@ -25,6 +25,31 @@ def test_the_guesser_stays_at_chance(actions):
     assert 0 < played.returns.mean() < 0.05
 
 
+def test_those_between_do_worse_the_longer_the_chain():
+    found = {}
+    for name in ("greedy-search", "single-shot"):
+        for pattern in ("lookup", "chain", "chain4"):
+            played = evaluate(
+                entry(name).load()(), ID, episodes=200, actions="text", questions=(pattern,),
+                documents=2000,
+            )  # fmt: skip
+            found[name, pattern] = played.return_mean
+    greedy = [found["greedy-search", pattern] for pattern in ("lookup", "chain", "chain4")]
+    assert 0.9 > greedy[0] > greedy[1] + 0.1 > greedy[2] + 0.2 > 0.2
+    assert found["single-shot", "lookup"] > 0.4
+    assert found["single-shot", "chain"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "chance"), [("count", 1 / 3), ("list", 0.01), ("aggregate", 0.01), ("report", 0)]
+)
+def test_guesses_of_other_kinds(pattern, chance):
+    played = evaluate(
+        entry("guesser").load()(), ID, episodes=400, actions="text", questions=(pattern,)
+    )
+    assert played.return_mean == pytest.approx(chance, abs=0.08)
+
+
 def test_other_worlds_and_sizes():
     for arguments in ({"world_seed": 5}, {"documents": 800}):
         played = evaluate(entry("oracle").load()(), ID, episodes=60, **arguments)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spelunk.agents.value.segment_tree import SegmentTree
@@ -15,7 +15,6 @@ def filled(values):
     return tree
 
 
-@settings(deadline=None)
 @given(VALUES, st.data())
 def test_sums_and_prefix_search_agree_with_cumsum(values, data):
     """Whole numbers, so that sums are exact in any order."""
@@ -27,7 +26,6 @@ def test_sums_and_prefix_search_agree_with_cumsum(values, data):
     assert (tree.find(targets) == np.searchsorted(sums, targets, side="right")).all()
 
 
-@settings(deadline=None)
 @given(VALUES, st.lists(st.tuples(st.integers(0, 69), st.floats(0, 1e3)), max_size=30))
 def test_changes_one_by_one_give_the_tree_filled_anew(values, changes):
     changes = [(i % len(values), x) for i, x in changes]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from spelunk.envs.kernel import InvalidArgumentError
-from spelunk.envs.textweb.corpus import ENTITY, KINDS, TRUSTED, Corpus, tokenize
+from spelunk.envs.textweb.corpus import ENTITY, KINDS, TRUSTED, Corpus
 from spelunk.envs.textweb.graph import Graph
+from spelunk.envs.textweb.retrievers import words_of
 from spelunk.envs.textweb.schema import (
     ATTRIBUTES,
     ATTRIBUTES_PER_TYPE,
@@ -93,7 +94,9 @@ def test_pages_that_mislead_do(pages):
         for page in np.flatnonzero(pages.kinds == KINDS.index(kind)):
             assert pages.facts(int(page)) == []
             for sentence in re.split(r"(?<=\.) ", pages.text(int(page))):
-                head, column, value = read(graph, sentence, table)
+                told = read(graph, sentence, table)
+                assert told is not None
+                head, column, value = told
                 assert graph.value(head * COLUMNS + column) != value
                 assert graph.types[value] == graph.types[graph.value(head * COLUMNS + column)]
             assert graph.name(int(pages.about[page])) in pages.title(int(page))
@@ -103,7 +106,7 @@ def test_tokens_are_those_of_the_texts(pages):
     ids, offsets = pages.tokens()
     vocabulary = pages.vocabulary
     for page in range(len(pages)):
-        words = tokenize(f"{pages.title(page)} {pages.text(page)}")
+        words = words_of(f"{pages.title(page)} {pages.text(page)}")
         assert ids[offsets[page] : offsets[page + 1]].tolist() == list(
             map(vocabulary.word_id, words)
         )
