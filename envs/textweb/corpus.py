@@ -76,6 +76,14 @@ class Vocabulary:
         name = self._graph.names.read(word)
         return self.first_name + name if 0 <= name < 2 * self._graph.n else -1
 
+    def word(self, number: int) -> str:
+        """The word of a number, in lower case."""
+        if number < self.first_number:
+            return templates().words[number]
+        if number < self.first_name:
+            return str(number - self.first_number)
+        return self._graph.names.write(number - self.first_name)
+
 
 class Corpus:
     """All pages of a world.

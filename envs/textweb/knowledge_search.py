@@ -12,10 +12,13 @@ from ..kernel.host import integer
 from ..kernel.seeds import draw_key
 from .answers import gold, guesses
 from .corpus import MIX
+from .degraded import Degraded
 from .grammar import Call, Malformed, parse, say
+from .neighbours import EntityNeighbours
 from .questions import PATTERNS, Question
 from .raster import draw_search
-from .schema import COLUMNS, TYPES, column_word
+from .retrievers import Retriever
+from .schema import COLUMNS, RELATIONS_PER_TYPE, TYPES, column_word
 from .search_desk import OFFERED, RIGHT, TOOLS, SearchDesk, complain, layout, listed
 from .search_menu import FEATURES, MENU_PATTERNS, SLOTS, Menu
 from .world import KnowledgeWorld, open_world
@@ -93,13 +96,20 @@ class KnowledgeSearch(HostEnv):
       `"clique"`, `"comparison"`, `"count"`, `"aggregate"`, `"list"`, `"report"`, `"mask"`; the menu
       knows the first four.
     - `actions`: `"menu"` (default) or `"text"`.
-    - `tools`: what can be done in text besides `"search"`, `"open"` and `"answer"`: of `"find"`,
-      `"goal"`, `"reflect"`, `"judge"`, `"note"`, `"summary"`, `"curate"`, `"verify"`, `"cite"`
-      (default none).
+    - `tools`: what can be done in text besides `"search"`, `"open"` and `"answer"`: of `"web"`
+      (with two sources), `"neighbours"` (pages of what is related to a name), `"find"`, `"goal"`,
+      `"reflect"`, `"judge"`, `"note"`, `"curate"`, `"verify"`, `"cite"`, `"summary"` (default
+      none).
     - `mix`: the weights of the pages that are about no fact of their own, by kind: `"gossip"`
       (tells nothing), `"outdated"` and `"rumour"` (tell what is not true), `"copy"` (repeats
       facts), `"namesake"`; default `{"gossip": 1.0}`.
     - `alias_rate`: the share of entities with a second name (default 0).
+    - `retriever`: `"bm25"` (default), `"dense"` or `"hybrid"`; questions are those that can be
+      answered with it.
+    - `sources`: `"single"` (default), or `"local+web"`: `search` finds the pages that can be
+      trusted only, `web` the others.
+    - `degraded`: the share of the pages found that are replaced by others at random (default 0):
+      with it not every question can be answered.
     - `max_episode_steps`: the time limit (default 20); −1 for none.
 
     ## Reference Scores
@@ -121,6 +131,9 @@ class KnowledgeSearch(HostEnv):
         tools: Sequence[str] = (),
         mix: Mapping[str, float] = MIX,
         alias_rate: float = 0.0,
+        retriever: str = "bm25",
+        sources: str = "single",
+        degraded: float = 0.0,
         max_episode_steps: int = 20,
         render_mode: str | None = None,
     ):
@@ -133,7 +146,7 @@ class KnowledgeSearch(HostEnv):
         if not 0 <= alias_rate <= 1:
             raise InvalidArgumentError(f"alias_rate must be from 0 to 1; got {alias_rate!r}")
         menu = actions == "menu"
-        patterns, further = _read_patterns(questions, menu), _read_tools(tools, menu)
+        patterns, further = _read_patterns(questions, menu), _read_tools(tools, menu, sources)
         #: What can be done in text.
         self.tools = (*BASIC, *further)
         super().__init__(
@@ -149,11 +162,25 @@ class KnowledgeSearch(HostEnv):
         )
         #: All that is searched, shared by all environments of a process with the same arguments.
         self.world: KnowledgeWorld = open_world(
-            world_seed, documents, tuple(mix.items()), float(alias_rate)
+            world_seed, documents, tuple(mix.items()), float(alias_rate), retriever, sources
         )
         every = [q for pattern in patterns for q in self.world.questions(pattern, _QUESTIONS)]
-        self.desk = SearchDesk(self.world, every, self.tools)
+        self.desk = SearchDesk(self.world, every, self.tools, self._engines(degraded))
         self._menu = Menu(self.desk) if menu else None
+
+    def _engines(self, degraded: float) -> dict[str, Retriever]:
+        """What finds pages, by tool."""
+        world, engines = self.world, dict(self.world.engines)
+        if degraded:
+            for tool, engine in self.world.engines.items():
+                engines[tool] = Degraded(engine, len(world.corpus), degraded, world.seed)
+        if "neighbours" in self.tools:
+            graph = world.graph
+            starts = np.arange(graph.n + 1) * RELATIONS_PER_TYPE
+            engines["neighbours"] = EntityNeighbours(
+                graph.read_name, graph.tails.ravel(), starts, world.corpus.page_of
+            )
+        return engines
 
     def question(self, state: Any) -> Question:
         """The question asked in a state."""
@@ -295,13 +322,13 @@ def _read_patterns(questions: Sequence[str], menu: bool) -> tuple[str, ...]:
     return tuple(questions)
 
 
-def _read_tools(tools: Sequence[str], menu: bool) -> tuple[str, ...]:
+def _read_tools(tools: Sequence[str], menu: bool, sources: str) -> tuple[str, ...]:
     """The tools besides the basic ones.
 
     Raises:
         InvalidArgumentError: there is no such tool, or there is a menu.
     """
-    known = [name for name in TOOLS if name not in BASIC]
+    known = [name for name in TOOLS if name not in BASIC and (name != "web" or sources != "single")]
     if isinstance(tools, str) or not set(tools) <= set(known) or (menu and tools):
         raise InvalidArgumentError(
             f'tools must be a sequence of {known}, and empty unless actions="text"; got {tools!r}'

@@ -1,6 +1,6 @@
 """An episode of searching as a record: what tools do to it, and how it is put in words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from .answers import grade
 from .grammar import Call
 from .plain import clean
 from .questions import Question
-from .retrievers import words_of
+from .retrievers import Retriever, words_of
 from .tools import LEVELS
-from .world import KnowledgeWorld
+from .world import TOP_K, KnowledgeWorld
 
 #: Entities an agent has in mind: those of the question, and those of the pages read last.
 KNOWN = 12
@@ -28,8 +28,8 @@ RIGHT, WRONG = 2, 1
 
 #: The tools that there are, in the order of their table.
 TOOLS = (
-    "search", "open", "find", "goal", "reflect", "judge", "note", "curate", "verify", "cite",
-    "summary", "answer",
+    "search", "web", "neighbours", "open", "find", "goal", "reflect", "judge", "note", "curate",
+    "verify", "cite", "summary", "answer",
 )  # fmt: skip
 #: The fields that tools need besides those that all episodes have.
 TOOL_FIELDS: dict[str, list[Field]] = {
@@ -75,10 +75,18 @@ class SearchDesk:
         world: what is searched.
         questions: what can be asked.
         tools: those that can be used.
+        engines: what finds pages, by tool.
     """
 
-    def __init__(self, world: KnowledgeWorld, questions: Sequence[Question], tools: Sequence[str]):
-        self.world, self.questions, self.tools = world, questions, tuple(tools)
+    def __init__(
+        self,
+        world: KnowledgeWorld,
+        questions: Sequence[Question],
+        tools: Sequence[str],
+        engines: Mapping[str, Retriever],
+    ):
+        self.world, self.questions = world, questions
+        self.tools, self.engines = tuple(tools), engines
         self._uses: dict[str, Callable[[Any, Any], None]] = {
             tool: getattr(self, f"_{tool}") for tool in tools if tool != "answer"
         }
@@ -122,8 +130,17 @@ class SearchDesk:
     # --- tools ---
 
     def _search(self, state: Any, arguments: Any) -> None:
-        queries = [query[:QUERY_LENGTH] for query in arguments["queries"]]
-        found = self.world.search(queries).pages
+        self._look_up(state, "search", arguments["queries"])
+
+    def _web(self, state: Any, arguments: Any) -> None:
+        self._look_up(state, "web", arguments["queries"])
+
+    def _neighbours(self, state: Any, arguments: Any) -> None:
+        self._look_up(state, "neighbours", [arguments["entity"]])
+
+    def _look_up(self, state: Any, tool: str, queries: Sequence[str]) -> None:
+        queries = [query[:QUERY_LENGTH] for query in queries]
+        found = self.engines[tool].search(queries, TOP_K).pages
         pages = list(dict.fromkeys(found[found >= 0].tolist()))[:RESULTS]
         state["query"] = " | ".join(queries)
         state["asked"] = self.world.asked(queries[0]) if len(queries) == 1 else (-1, -1)

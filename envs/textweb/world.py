@@ -8,9 +8,10 @@ import numpy as np
 
 from ..kernel import InvalidArgumentError
 from .corpus import MIX, TRUSTED, Corpus
+from .engines import make_engines
 from .graph import Graph
 from .questions import PATTERNS, Question, cover
-from .retrievers import Found, Retriever, query_words
+from .retrievers import Found, query_words
 from .schema import COLUMNS, TYPES, column_word
 
 Array = np.ndarray[Any, Any]
@@ -55,22 +56,28 @@ class KnowledgeWorld:
         documents: the number of pages.
         mix: see `Corpus`.
         alias_rate: see `Corpus`.
+        retriever: see `make_engines`.
+        sources: see `make_engines`.
 
     Attributes:
         graph: the facts.
         corpus: what is written of them.
-        index: BM25 over titles and texts.
+        engines: what finds pages, by tool.
     """
 
     def __init__(
-        self, seed: int, documents: int, mix: Mapping[str, float] = MIX, alias_rate: float = 0.0
+        self,
+        seed: int,
+        documents: int,
+        mix: Mapping[str, float] = MIX,
+        alias_rate: float = 0.0,
+        retriever: str = "bm25",
+        sources: str = "single",
     ):
-        from .bm25 import BM25  # here, because its library takes long to import
-
         self.seed, entities = seed, documents - documents // _OTHERS
         self.graph = Graph(entities, seed)
         self.corpus = Corpus(self.graph, documents, seed, mix, alias_rate)
-        self.index: Retriever = BM25(*self.corpus.tokens(), self.corpus.vocabulary)
+        self.engines = make_engines(self.corpus, retriever, sources)
         self._questions: dict[tuple[str, int], tuple[Question, ...]] = {}
 
     def query(self, entity: int, fact: int) -> str:
@@ -91,7 +98,7 @@ class KnowledgeWorld:
 
     def search(self, queries: Sequence[str], k: int = TOP_K) -> Found:
         """The at most `k` best pages for each query."""
-        return self.index.search(queries, k)
+        return self.engines["search"].search(queries, k)
 
     def questions(self, pattern: str, count: int) -> tuple[Question, ...]:
         """At most so many questions of a pattern, always the same ones.
@@ -162,7 +169,12 @@ class KnowledgeWorld:
 
 @functools.lru_cache(maxsize=4)
 def open_world(
-    seed: int, documents: int, mix: tuple[tuple[str, float], ...], alias_rate: float
+    seed: int,
+    documents: int,
+    mix: tuple[tuple[str, float], ...],
+    alias_rate: float,
+    retriever: str,
+    sources: str,
 ) -> KnowledgeWorld:
     """The world of these settings, which all environments of a process share."""
-    return KnowledgeWorld(seed, documents, dict(mix), alias_rate)
+    return KnowledgeWorld(seed, documents, dict(mix), alias_rate, retriever, sources)

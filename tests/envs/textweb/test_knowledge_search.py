@@ -16,7 +16,7 @@ from spelunk.envs.textweb.schema import COLUMNS, RELATIONS, RELATIONS_PER_TYPE
 from spelunk.envs.textweb.search_desk import KNOWN, OFFERED, TOOLS
 
 ID = "spelunk/KnowledgeSearch-v0"
-FURTHER = tuple(tool for tool in TOOLS if tool not in ("search", "open", "answer"))
+FURTHER = tuple(tool for tool in TOOLS if tool not in ("search", "web", "open", "answer"))
 
 
 def started(seed: int = 0, **arguments: Any) -> KnowledgeSearch:
@@ -333,6 +333,48 @@ def test_several_queries_at_once():
     assert len(results) == len(set(results)) <= 10
 
 
+def test_two_sources():
+    mix = {"rumour": 1.0}
+    env = started(2, actions="text", sources="local+web", tools=("web",), mix=mix)
+    name, corpus = env.world.graph.name(int(env.state["known"][0])), env.world.corpus
+    env.step(f"search: {name}")
+    assert (corpus.kinds[listed(env.state["results"])] == 0).all()
+    env.step(f"web: {name}")
+    assert (corpus.kinds[listed(env.state["results"])] != 0).all()
+    for message in plan(env):
+        reward = env.step(message)[1]
+    assert reward == 1
+
+
+def test_neighbours_of_a_name():
+    env = started(0, actions="text", tools=("neighbours",))
+    graph, corpus = env.world.graph, env.world.corpus
+    env.step(f"neighbours: {graph.name(7)}")
+    assert set(listed(env.state["results"])) == set(corpus.page_of[graph.tails[7]].tolist())
+    env.step("neighbours: nobody")
+    assert listed(env.state["results"]) == []
+
+
+def test_degraded_retrieval():
+    clean, bad = KnowledgeSearch(actions="text"), KnowledgeSearch(actions="text", degraded=0.5)
+    names = [clean.world.graph.name(entity) for entity in range(60)]
+    right, found = (env.desk.engines["search"].search(names, 5).pages for env in (clean, bad))
+    assert (right != found).mean() == pytest.approx(0.5, abs=0.1)
+    bad.reset(seed=0)
+    bad.step(f"search: {names[0]}")
+    assert listed(bad.state["results"]) == found[0].tolist()
+
+
+@pytest.mark.parametrize("retriever", ["dense", "hybrid"])
+def test_other_retrievers(retriever):
+    env = KnowledgeSearch(actions="text", retriever=retriever)
+    for seed in range(20):
+        env.reset(seed=seed)
+        for message in plan(env):
+            reward = env.step(message)[1]
+        assert reward == 1
+
+
 def test_every_tool_does_what_it_says():
     env = started(2, actions="text", tools=FURTHER)
     assert f"There are also: {', '.join(FURTHER)}." in env.describe()
@@ -420,7 +462,8 @@ def test_best_return():
      {"questions": ()}, {"questions": ("ring",)}, {"questions": "chain"}, {"actions": "tool"},
      {"max_episode_steps": 0}, {"render_mode": "human"}, {"size": 3}, {"tools": ("note",)},
      {"actions": "text", "tools": ("fly",)}, {"actions": "text", "tools": "note"},
-     {"mix": {"spam": 1.0}}, {"alias_rate": 2.0}],
+     {"mix": {"spam": 1.0}}, {"alias_rate": 2.0}, {"actions": "text", "tools": ("web",)},
+     {"retriever": "oracle"}, {"sources": "both"}, {"degraded": 1.5}],
 )  # fmt: skip
 def test_wrong_arguments(arguments):
     with pytest.raises(InvalidArgumentError):

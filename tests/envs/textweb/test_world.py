@@ -55,9 +55,8 @@ def test_the_same_questions_again(world):
     again = KnowledgeWorld(1, 4000, MIX)
     assert again.questions("chain", 20) == world.questions("chain", 20)
     assert world.questions("chain", 20) != KnowledgeWorld(2, 4000, MIX).questions("chain", 20)
-    assert open_world(1, 400, (("gossip", 1.0),), 0.0) is open_world(
-        1, 400, (("gossip", 1.0),), 0.0
-    )
+    settings = 1, 400, (("gossip", 1.0),), 0.0, "bm25", "single"
+    assert open_world(*settings) is open_world(*settings)
 
 
 def test_what_cannot_be(world):
