@@ -19,6 +19,7 @@ def examples():
         "docs/training.md",
         "docs/planning.md",
         "docs/bandits.md",
+        "docs/knowledge.md",
     ):
         for i, block in enumerate(
             re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)

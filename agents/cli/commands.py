@@ -353,6 +353,35 @@ class Commands(CommandLine):
         self._figures(figures)
         self._json(as_json, figures)
 
+    def world(
+        self,
+        what: Positional[Literal["build", "inspect"]],
+        pattern: str = "chain",
+        number: int = 0,
+        picture: Path | None = None,
+        as_json: Json = False,
+    ) -> None:
+        """Show a world of KnowledgeSearch: what it holds, or a question and how it is answered.
+
+        Arguments of the world are given as those of the environment: --env.documents 4000.
+
+        Args:
+            what: `build` tells how large the world is and what can be asked; `inspect` shows a
+                question with the pages that answer it.
+            pattern: Of the question, for `inspect`.
+            number: Which of the questions of the pattern.
+            picture: Where to draw the question's graph, as PNG.
+        """
+        from . import world
+
+        _, kwargs = self._environment("spelunk/KnowledgeSearch-v0")
+        if what == "build":
+            figures = world.build(kwargs)
+            self._figures(figures)
+        else:
+            figures = world.inspect(self._console, kwargs, pattern, number, picture)
+        self._json(as_json, figures)
+
     def bench(
         self,
         what: Positional[Literal["throughput"]],

@@ -32,6 +32,7 @@ def main(argv: list[str] | None = None) -> None:
                 "solve": commands.solve,
                 "regret": commands.regret,
                 "heuristic": commands.heuristic,
+                "world": commands.world,
                 "bench": commands.bench,
             },
             prog="spelunk",

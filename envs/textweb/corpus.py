@@ -7,6 +7,7 @@ that a million pages take seconds.
 
 import functools
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ _FILLERS = 3
 #: Numbers of one token; every number in a world is below.
 _NUMBERS = 100_000
 #: How pages that state no fact of their own are shared out where nothing else is asked for.
-MIX: Mapping[str, float] = {"gossip": 1.0}
+MIX: Mapping[str, float] = MappingProxyType({"gossip": 1.0})
 
 
 class Sentence(NamedTuple):

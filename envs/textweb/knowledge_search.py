@@ -26,8 +26,6 @@ from .world import KnowledgeWorld, open_world
 MESSAGE_LENGTH, TEXT_LENGTH = 4096, 4096
 #: The tools that every agent has.
 BASIC = ("search", "open", "answer")
-#: At most so many questions of each pattern are asked.
-_QUESTIONS = 2000
 #: The words for the columns of each type.
 _WORDS = [[column_word(type_, i) for i in range(COLUMNS)] for type_ in range(len(TYPES))]
 
@@ -95,6 +93,7 @@ class KnowledgeSearch(HostEnv):
       `"chain"` (2 hops), `"chain3"`, `"chain4"`, `"intersection"`, `"ring"`, `"diamond"`,
       `"clique"`, `"comparison"`, `"count"`, `"aggregate"`, `"list"`, `"report"`, `"mask"`; the menu
       knows the first four.
+    - `per_pattern`: how many questions of each pattern are asked at most, ≥ 1 (default 2,000).
     - `actions`: `"menu"` (default) or `"text"`.
     - `tools`: what can be done in text besides `"search"`, `"open"` and `"answer"`: of `"web"`
       (with two sources), `"neighbours"` (pages of what is related to a name), `"find"`, `"goal"`,
@@ -102,7 +101,7 @@ class KnowledgeSearch(HostEnv):
       none).
     - `mix`: the weights of the pages that are about no fact of their own, by kind: `"gossip"`
       (tells nothing), `"outdated"` and `"rumour"` (tell what is not true), `"copy"` (repeats
-      facts), `"namesake"`; default `{"gossip": 1.0}`.
+      facts), `"namesake"`; None (default) for gossip only.
     - `alias_rate`: the share of entities with a second name (default 0).
     - `retriever`: `"bm25"` (default), `"dense"` or `"hybrid"`; questions are those that can be
       answered with it.
@@ -127,9 +126,10 @@ class KnowledgeSearch(HostEnv):
         world_seed: int = 0,
         documents: int = 400,
         questions: Sequence[str] = ("chain",),
+        per_pattern: int = 2000,
         actions: Literal["menu", "text"] = "menu",
         tools: Sequence[str] = (),
-        mix: Mapping[str, float] = MIX,
+        mix: Mapping[str, float] | None = None,
         alias_rate: float = 0.0,
         retriever: str = "bm25",
         sources: str = "single",
@@ -141,6 +141,8 @@ class KnowledgeSearch(HostEnv):
             raise InvalidArgumentError(f"world_seed must be an integer ≥ 0; got {world_seed!r}")
         if isinstance(documents, bool) or not isinstance(documents, int) or documents < 40:
             raise InvalidArgumentError(f"documents must be an integer ≥ 40; got {documents!r}")
+        if isinstance(per_pattern, bool) or not isinstance(per_pattern, int) or per_pattern < 1:
+            raise InvalidArgumentError(f"per_pattern must be an integer ≥ 1; got {per_pattern!r}")
         if actions not in ("menu", "text"):
             raise InvalidArgumentError(f'actions must be "menu" or "text"; got {actions!r}')
         if not 0 <= alias_rate <= 1:
@@ -162,9 +164,14 @@ class KnowledgeSearch(HostEnv):
         )
         #: All that is searched, shared by all environments of a process with the same arguments.
         self.world: KnowledgeWorld = open_world(
-            world_seed, documents, tuple(mix.items()), float(alias_rate), retriever, sources
+            world_seed,
+            documents,
+            tuple((mix or MIX).items()),
+            float(alias_rate),
+            retriever,
+            sources,
         )
-        every = [q for pattern in patterns for q in self.world.questions(pattern, _QUESTIONS)]
+        every = [q for pattern in patterns for q in self.world.questions(pattern, per_pattern)]
         self.desk = SearchDesk(self.world, every, self.tools, self._engines(degraded))
         self._menu = Menu(self.desk) if menu else None
 

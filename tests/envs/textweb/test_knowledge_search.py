@@ -463,7 +463,7 @@ def test_best_return():
      {"max_episode_steps": 0}, {"render_mode": "human"}, {"size": 3}, {"tools": ("note",)},
      {"actions": "text", "tools": ("fly",)}, {"actions": "text", "tools": "note"},
      {"mix": {"spam": 1.0}}, {"alias_rate": 2.0}, {"actions": "text", "tools": ("web",)},
-     {"retriever": "oracle"}, {"sources": "both"}, {"degraded": 1.5}],
+     {"per_pattern": 0}, {"retriever": "oracle"}, {"sources": "both"}, {"degraded": 1.5}],
 )  # fmt: skip
 def test_wrong_arguments(arguments):
     with pytest.raises(InvalidArgumentError):
