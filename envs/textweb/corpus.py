@@ -15,7 +15,7 @@ import numpy as np
 from ..kernel.compile import compiled
 from ..kernel.errors import InvalidArgumentError
 from .graph import Graph
-from .schema import COLUMNS, RELATIONS, RELATIONS_PER_TYPE
+from .schema import COLUMNS, RELATIONS, RELATIONS_PER_TYPE, column_word
 from .templates import FIRST, NUMBER, SECOND, Span, templates
 
 Array = np.ndarray[Any, Any]
@@ -292,6 +292,22 @@ class Corpus:
         span = templates().titles[kind]
         text = templates().texts[span.start + page % span.count]
         return text.format(h=self.graph.name(int(self.about[page])), v=self.years[page])
+
+    def triples(self, page: int) -> list[tuple[str, str, str]]:
+        """What the sentences of a page tell, true or not: name, relation or attribute, and name or
+        number.
+        """
+        found = []
+        for sentence in self.sentences(page):
+            column = int(templates().columns[sentence.template])
+            if column < 0:
+                continue
+            type_ = int(self.graph.types[sentence.first % self.graph.n])
+            value = str(sentence.second)
+            if column < RELATIONS_PER_TYPE:
+                value = self.graph.name(sentence.second)
+            found.append((self.graph.name(sentence.first), column_word(type_, column), value))
+        return found
 
     def say(self, sentence: Sentence) -> str:
         """A sentence in words."""

@@ -7,7 +7,7 @@ import numpy as np
 from .corpus import TRUSTED, Corpus
 from .graph import Graph
 from .questions import Question
-from .schema import ATTRIBUTES_PER_TYPE, COLUMNS, RELATIONS_PER_TYPE
+from .schema import COLUMNS, RELATIONS_PER_TYPE
 from .templates import templates
 
 Array = np.ndarray[Any, Any]
@@ -23,17 +23,9 @@ def read_facts(corpus: Corpus) -> Array:
         (entities, COLUMNS) `int64`: an entity or a number, −1 where nothing is said, −2 where
         pages contradict each other.
     """
-    forms, graph = templates(), corpus.graph
-    column_of = np.full(len(forms.texts), -1)
-    for spans, count, offset in (
-        (forms.forward, RELATIONS_PER_TYPE, 0),
-        (forms.inverse, RELATIONS_PER_TYPE, 0),
-        (forms.attribute, ATTRIBUTES_PER_TYPE, RELATIONS_PER_TYPE),
-    ):
-        for i, (start, size) in enumerate(spans):
-            column_of[start : start + size] = offset + i % count
+    graph = corpus.graph
     page = np.repeat(np.arange(len(corpus)), np.diff(corpus.starts))
-    column = column_of[corpus.template]
+    column = templates().columns[corpus.template]
     rows = (column >= 0) & np.isin(corpus.kinds[page], TRUSTED)
     heads, columns, said = corpus.first[rows] % graph.n, column[rows], corpus.second[rows]
     said = np.where(columns < RELATIONS_PER_TYPE, said % graph.n, said).astype(np.int64)

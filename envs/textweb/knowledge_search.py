@@ -13,7 +13,7 @@ from ..kernel.seeds import draw_key
 from .answers import gold, guesses
 from .corpus import MIX
 from .degraded import Degraded
-from .grammar import Call, Malformed, parse, say
+from .grammar import Call, Malformed
 from .neighbours import EntityNeighbours
 from .questions import PATTERNS, Question
 from .raster import draw_search
@@ -21,6 +21,7 @@ from .retrievers import Retriever
 from .schema import COLUMNS, RELATIONS_PER_TYPE, TYPES, column_word
 from .search_desk import OFFERED, RIGHT, TOOLS, SearchDesk, complain, layout, listed
 from .search_menu import FEATURES, MENU_PATTERNS, SLOTS, Menu
+from .search_words import DIALECTS
 from .world import KnowledgeWorld, open_world
 
 MESSAGE_LENGTH, TEXT_LENGTH = 4096, 4096
@@ -99,6 +100,8 @@ class KnowledgeSearch(HostEnv):
       (with two sources), `"neighbours"` (pages of what is related to a name), `"find"`, `"goal"`,
       `"reflect"`, `"judge"`, `"note"`, `"curate"`, `"verify"`, `"cite"`, `"summary"` (default
       none).
+    - `dialect`: `"english"` (default), or `"compact"`: questions, pages and calls as a few words
+      without punctuation, for very small models; see `envs/textweb/compact.py`.
     - `mix`: the weights of the pages that are about no fact of their own, by kind: `"gossip"`
       (tells nothing), `"outdated"` and `"rumour"` (tell what is not true), `"copy"` (repeats
       facts), `"namesake"`; None (default) for gossip only.
@@ -129,6 +132,7 @@ class KnowledgeSearch(HostEnv):
         per_pattern: int = 2000,
         actions: Literal["menu", "text"] = "menu",
         tools: Sequence[str] = (),
+        dialect: str = "english",
         mix: Mapping[str, float] | None = None,
         alias_rate: float = 0.0,
         retriever: str = "bm25",
@@ -147,6 +151,9 @@ class KnowledgeSearch(HostEnv):
             raise InvalidArgumentError(f'actions must be "menu" or "text"; got {actions!r}')
         if not 0 <= alias_rate <= 1:
             raise InvalidArgumentError(f"alias_rate must be from 0 to 1; got {alias_rate!r}")
+        if dialect not in DIALECTS:
+            raise InvalidArgumentError(f"dialect must be in {list(DIALECTS)}; got {dialect!r}")
+        self._tell, self._parse, self._say = DIALECTS[dialect]
         menu = actions == "menu"
         patterns, further = _read_patterns(questions, menu), _read_tools(tools, menu, sources)
         #: What can be done in text.
@@ -195,10 +202,13 @@ class KnowledgeSearch(HostEnv):
 
     def plan(self, state: Any) -> list[str]:
         """The messages that answer a state's question from its start, one step after the other."""
-        question, messages = self.question(state), []
+        question, calls = self.question(state), []
         for step in self.world.plan(question):
-            messages += [f"search: {step.query}", f"open: {step.page}"]
-        return [*messages, f"answer: {gold(self.world, question)}"]
+            calls += [Call("search", {"queries": [step.query]}), Call("open", {"page": step.page})]
+        answer = gold(self.world, question)
+        if question.kind == "set":
+            answer = answer.replace(", ", "\n")
+        return [self._say(call) for call in (*calls, Call("answer", {"text": answer}))]
 
     def candidates(self, state: Any) -> list[str]:
         """What a guess can be: the names offered in the menu, in text all answers of the kind."""
@@ -233,7 +243,7 @@ class KnowledgeSearch(HostEnv):
     def _call(self, state: Any, action: Any) -> Call | Malformed:
         if self._menu is not None:
             return self._menu.call(state, int(action))
-        return parse(action, self.tools)
+        return self._parse(action, self.tools)
 
     def observe_states(self, states: Any) -> Any:
         if self._menu is not None:
@@ -249,16 +259,17 @@ class KnowledgeSearch(HostEnv):
         graph, known = self.world.graph, listed(state["known"])
         pages, choice = listed(state["listed"]), int(rng.integers(8))
         if choice == 0:
-            return f"answer: {rng.choice(self.candidates(state))}"
+            return self._say(Call("answer", {"text": str(rng.choice(self.candidates(state)))}))
         if choice < 4 and pages:
-            return f"open: {rng.choice(pages)}"
+            return self._say(Call("open", {"page": int(rng.choice(pages))}))
         entity = int(rng.choice(known))
-        return f"search: {rng.choice(_WORDS[graph.types[entity]])} of {graph.name(entity)}"
+        query = f"{rng.choice(_WORDS[graph.types[entity]])} of {graph.name(entity)}"
+        return self._say(Call("search", {"queries": [query]}))
 
     # --- words ---
 
     def describe_state(self, state: Any) -> str:
-        return self.desk.words(state, offered=self._menu is not None)
+        return self._tell(self.desk, state, self._menu is not None)
 
     def show_state(self, state: Any) -> str:
         return self.describe_state(state)
@@ -268,7 +279,7 @@ class KnowledgeSearch(HostEnv):
             return str(action)
         if not self.legal_states(self._states)[0, action]:
             return f"slot {action} is empty"
-        return say(self._menu.call(self.state, int(action)), "line")
+        return self._say(self._menu.call(self.state, int(action)))
 
     def parse(self, text: str) -> Any:
         """The action a text names: in the menu, a slot that can be chosen in the present state.
@@ -276,19 +287,19 @@ class KnowledgeSearch(HostEnv):
         Raises:
             UnparseableActionError: the text names none.
         """
-        call = parse(text, self.tools)
+        call = self._parse(text, self.tools)
         if isinstance(call, Malformed):
             raise UnparseableActionError(call.reason)
-        words = say(call, "line")
+        words = self._say(call)
         if self._menu is None:
             return words
         slots = np.flatnonzero(self.legal_states(self._states)).tolist()
         for slot in slots:
-            if say(self._menu.call(self.state, slot), "line").casefold() == words.casefold():
+            if self._say(self._menu.call(self.state, slot)).casefold() == words.casefold():
                 return slot
         raise UnparseableActionError(
             f"{words[:80]!r} is not on the menu here; say for example "
-            f"{say(self._menu.call(self.state, slots[0]), 'line')!r}"
+            f"{self._say(self._menu.call(self.state, slots[0]))!r}"
         )
 
     # --- pictures and scores ---

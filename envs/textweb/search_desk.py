@@ -1,4 +1,4 @@
-"""An episode of searching as a record: what tools do to it, and how it is put in words."""
+"""An episode of searching as a record, and what tools do to it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -69,7 +69,7 @@ def layout(tools: Sequence[str]) -> StateLayout:
 
 
 class SearchDesk:
-    """What happens to the record of an episode, and what is said of it.
+    """What happens to the record of an episode.
 
     Args:
         world: what is searched.
@@ -90,10 +90,6 @@ class SearchDesk:
         self._uses: dict[str, Callable[[Any, Any], None]] = {
             tool: getattr(self, f"_{tool}") for tool in tools if tool != "answer"
         }
-        more = [tool for tool in tools if tool not in ("search", "open", "answer")]
-        self._help = "Say search: words, or open: number, or answer: name."
-        if more:
-            self._help += f" There are also: {', '.join(more)}."
 
     def question(self, state: Any) -> Question:
         """The question asked in a state."""
@@ -235,55 +231,6 @@ class SearchDesk:
             return True
         state["problem"] = f"Page {page} is on no list of results so far."
         return False
-
-    # --- words ---
-
-    def words(self, state: Any, offered: bool) -> str:
-        """The question, and all that is on the desk.
-
-        Args:
-            state: a record.
-            offered: whether the names on offer are told.
-        """
-        names, pages = state.dtype.names, self.world.corpus
-        question = self.question(state)
-        lines = [f"Question: {question.words}"]
-        for name, says in (("goal", "Goal"), ("note", "Note"), ("report", "Report")):
-            if name in names and state[name]:
-                lines.append(f"{says}: {state[name]}")
-        if "curated" in names and state["curated"][0] >= 0:
-            kept = zip(listed(state["curated"]), state["levels"].tolist(), strict=False)
-            lines.append("Curated: " + ", ".join(f"{p} ({LEVELS[level]})" for p, level in kept))
-        if "checked" in names and state["checked"][0] >= 0:
-            marks = zip(listed(state["checked"]), state["passed"].tolist(), strict=False)
-            said = ", ".join(f"{p} {'states it' if ok else 'does not state it'}" for p, ok in marks)
-            lines.append(f"Checked: {said}")
-        results, opened = listed(state["results"]), listed(state["opened"])
-        if state["query"]:
-            lines.append(f"Results for {state['query']}:" + ("" if results else " none"))
-        lines += [
-            f"{page} {pages.title(page)}{' (read)' if page in opened else ''}" for page in results
-        ]
-        page = int(state["page"])
-        if page >= 0:
-            lines.append(f"Page {page} {pages.title(page)}: {pages.text(page)}")
-            if "wanted" in names and state["wanted"]:
-                lines.append(f"Found: {self._sentences_with(page, str(state['wanted']))}")
-        if offered:
-            lines.append(f"Offered: {', '.join(map(self.world.graph.name, state['offered']))}")
-        if state["verdict"]:
-            lines.append("Right." if state["verdict"] == RIGHT else "Wrong.")
-        elif state["problem"]:
-            lines.append(str(state["problem"]))
-        elif not state["searches"]:
-            lines.append(self._help)
-        return "\n".join(lines)
-
-    def _sentences_with(self, page: int, words: str) -> str:
-        """The sentences of a page that hold all of some words."""
-        wanted, pages = set(words_of(words)), self.world.corpus
-        said = map(pages.say, pages.sentences(page))
-        return " ".join(s for s in said if wanted <= set(words_of(s))) or "nothing"
 
 
 def complain(state: Any, reason: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .schema import ATTRIBUTES, RELATIONS, TYPES
+from .schema import ATTRIBUTES, ATTRIBUTES_PER_TYPE, RELATIONS, RELATIONS_PER_TYPE, TYPES
 
 Array = np.ndarray[Any, Any]
 
@@ -56,6 +56,7 @@ class Templates:
         starts: (templates + 1,) where each begins.
         forward, inverse: for each relation, sentences for the page of its subject or object.
         attribute: for each attribute, its sentences.
+        columns: (templates,) which column of its first name's type a sentence tells; −1 for none.
         titles: by kind of page.
         gossip, namesake, alias: sentences that tell no fact.
     """
@@ -71,6 +72,14 @@ class Templates:
         # As many that name nobody else as there are that do.
         self.gossip = self._add(_GOSSIP * (len(on) // len(_GOSSIP)) + on)
         self.namesake, self.alias = self._add(_NAMESAKE), self._add(_ALIAS)
+        self.columns: Array = np.full(len(self.texts), -1)
+        for spans, count, offset in (
+            (self.forward, RELATIONS_PER_TYPE, 0),
+            (self.inverse, RELATIONS_PER_TYPE, 0),
+            (self.attribute, ATTRIBUTES_PER_TYPE, RELATIONS_PER_TYPE),
+        ):
+            for i, span in enumerate(spans):
+                self.columns[span.start : span.start + span.count] = offset + i % count
         pieces = [_PIECE.findall(text.lower()) for text in self.texts]
         known = {piece for row in pieces for piece in row} - _PLACEHOLDERS.keys()
         asked = {*words, *(attribute.word for attribute in ATTRIBUTES), *TYPES}

@@ -36,9 +36,10 @@ def listed(values: Any) -> list[int]:
 # --- questions and answers ---
 
 
+@pytest.mark.parametrize("dialect", ["english", "compact"])
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_the_plan_answers_every_kind_of_question(pattern):
-    env = KnowledgeSearch(actions="text", questions=(pattern,), documents=2000)
+def test_the_plan_answers_every_kind_of_question(pattern, dialect):
+    env = KnowledgeSearch(actions="text", questions=(pattern,), documents=2000, dialect=dialect)
     for seed in range(30):
         env.reset(seed=seed)
         messages = plan(env)
@@ -48,7 +49,7 @@ def test_the_plan_answers_every_kind_of_question(pattern):
         assert (reward, terminated, truncated, info["success"]) == (1.0, True, False, 1)
         assert info["coverage"] == 1.0
         assert info["searches"] == (len(messages) - 1) // 2
-        assert env.describe().endswith("Right.")
+        assert env.describe().lower().rstrip(".").endswith("right")
 
 
 def test_the_plan_by_menu():
@@ -422,6 +423,28 @@ def test_the_text_shows_results_and_the_page_opened_last():
     assert "(read)" in observation
 
 
+def test_the_compact_dialect_tells_what_is_needed():
+    env = KnowledgeSearch(actions="text", dialect="compact", questions=("chain3", "diamond"))
+    graph = env.world.graph
+    for seed in range(40):
+        env.reset(seed=seed)
+        question = env.question(env.state)
+        first = env.describe().splitlines()[0].split()
+        assert first[0] == question.pattern
+        assert len(first) == 1 + 3 * len(question.edges)
+        known = {graph.name(question.nodes[v]).lower() for v in question.known}
+        assert known <= set(first)
+        assert "?" in first
+        for step, message in zip(env.world.plan(question), plan(env)[1::2], strict=False):
+            env.step(f"search {step.query.lower()}")
+            told = env.step(message)[0].splitlines()[-1].split()
+            assert told[:2] == ["page", str(step.page)]
+            assert len(told) <= 2 + 12
+            fact = step.facts[0]
+            assert graph.name(fact // COLUMNS).lower() in told
+    assert env.step("fly away home")[0].endswith("bad")
+
+
 # --- episodes ---
 
 
@@ -463,7 +486,8 @@ def test_best_return():
      {"max_episode_steps": 0}, {"render_mode": "human"}, {"size": 3}, {"tools": ("note",)},
      {"actions": "text", "tools": ("fly",)}, {"actions": "text", "tools": "note"},
      {"mix": {"spam": 1.0}}, {"alias_rate": 2.0}, {"actions": "text", "tools": ("web",)},
-     {"per_pattern": 0}, {"retriever": "oracle"}, {"sources": "both"}, {"degraded": 1.5}],
+     {"per_pattern": 0}, {"dialect": "klingon"}, {"retriever": "oracle"}, {"sources": "both"},
+     {"degraded": 1.5}],
 )  # fmt: skip
 def test_wrong_arguments(arguments):
     with pytest.raises(InvalidArgumentError):
