@@ -76,8 +76,8 @@ CASES = (
         {"size": 2},
         None,
         (1, 2, 3),
-        {**SHARED, "scramble": 11, "primitive_actions": 9, "hidden": 384},
-        24_000_000,
+        {**SHARED, "scramble": 11, "primitive_actions": 9, "hidden": 512},
+        40_000_000,
     ),
     Case(
         "3x3x3",
