@@ -17,6 +17,7 @@ import numpy as np
 from common import RESULTS, write_result
 from rich.progress import track
 
+from spelunk.agents.core.agent import interact
 from spelunk.agents.core.evaluation import evaluate, mean_interval
 from spelunk.agents.registry import entry
 from spelunk.envs.textweb.answers import gold, grade, guesses
@@ -217,30 +218,35 @@ def difficulty() -> dict[str, Any]:
     return {"patterns": rows, "dispersion": _dispersion()}
 
 
+SPREAD = (("mask", "single-shot"), ("chain4", "greedy-search"))
+
+
 def _dispersion() -> list[dict[str, Any]]:
-    """Greedy success on chains of four hops, by the least number of pages that tell all."""
-    env: Any = gymnasium.make_vec(
-        ID, num_envs=2000, documents=20_000, actions="text", questions=("chain4",),
-        autoreset_mode="SAME_STEP",
-    )  # fmt: skip
-    observations, infos = env.reset(seed=0)
-    problem, states = env.unwrapped.prototype, env.unwrapped.states
-    pages = np.array([problem.world.dispersion(problem.question(state)) for state in states])
-    agent, worth, ended = entry("greedy-search").load()(), np.zeros(2000), np.zeros(2000, bool)
-    agent.start(env.unwrapped, 0)
-    while not ended.all():
-        actions = agent.act(observations, infos)
-        observations, rewards, terminated, truncated, infos = env.step(actions)
-        over = (terminated | truncated) & ~ended
-        worth[over] = rewards[over]
-        ended |= over
-        agent.update(actions, rewards, terminated | truncated)
-    return [
-        {"pages": int(n), "questions": int((pages == n).sum()),
-         "greedy-search": float(worth[pages == n].mean()),
-         "interval": mean_interval(worth[pages == n])}
-        for n in np.unique(pages) if (pages == n).sum() >= 30
-    ]  # fmt: skip
+    """Success by the least number of pages that tell all: of constraints, and of chains."""
+    rows = []
+    for pattern, name in SPREAD:
+        env: Any = gymnasium.make_vec(
+            ID, num_envs=2000, documents=20_000, actions="text", questions=(pattern,),
+            autoreset_mode="SAME_STEP",
+        )  # fmt: skip
+        seen = env.reset(seed=0)
+        problem, states = env.unwrapped.prototype, env.unwrapped.states
+        pages = np.array([problem.world.dispersion(problem.question(state)) for state in states])
+        worth, over = np.zeros(2000), np.zeros(2000, bool)
+        for step in interact(entry(name).load()(), env.unwrapped, seen, 0):
+            first = step.ended & ~over
+            worth[first] = step.rewards[first]
+            over |= step.ended
+            if over.all():
+                break
+        for n in np.unique(pages):
+            some = worth[pages == n]
+            if len(some) >= 30:
+                rows.append(
+                    {"pattern": pattern, "agent": name, "pages": int(n), "questions": len(some),
+                     "success": float(some.mean()), "interval": mean_interval(some)}
+                )  # fmt: skip
+    return rows
 
 
 PARTS = {

@@ -4,7 +4,7 @@ import inspect
 import re
 from pathlib import Path
 
-from pages import bandit_claims, bandits, planning, tables
+from pages import bandit_claims, bandits, coupled, knowledge, planning, tables
 from pages.figures import measured, table
 from pages.summary import results
 
@@ -69,6 +69,12 @@ TABLES = {
     "gittins": (bandit_claims.gittins_table, "bandit_claims"),
     "whittle": (bandit_claims.whittle_table, "bandit_claims"),
     "argmax": (bandit_claims.argmax_table, "bandit_claims"),
+    "coupled": (coupled.coupled_table, "coupled"),
+    "world_questions": (knowledge.questions_table, "knowledge_world"),
+    "world_built": (knowledge.built_table, "knowledge_world"),
+    "world_retrieval": (knowledge.retrieval_table, "knowledge_world"),
+    "world_difficulty": (knowledge.difficulty_table, "knowledge_world"),
+    "world_dispersion": (knowledge.dispersion_table, "knowledge_world"),
 }
 
 

@@ -8,7 +8,8 @@ NAMES = (
     "throughput", "peers", "games", "startup", "searchers", "ppo_door_key", "training_speed",
     "against_sb3", "curves", "novelty_maze", "small_lm_bandit", "exact_distances", "korf",
     "planner_speed", "q_star", "mcts", "generators", "sequential_parallel", "regret",
-    "bandit_speed", "bandit_claims", "coupled", "render",
+    "bandit_speed", "bandit_claims", "coupled", "knowledge_world",
+    "render",
 )  # fmt: skip
 
 

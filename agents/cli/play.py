@@ -33,7 +33,7 @@ class Keyboard(Agent):
             try:
                 action = env.parse(0, line.strip())
             except UnparseableActionError as error:
-                if not line.strip().isdigit():
+                if not (env.definition.discrete and line.strip().isdigit()):
                     print(error)
                     continue
                 action = int(line)

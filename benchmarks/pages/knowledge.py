@@ -69,14 +69,17 @@ def difficulty_table():
 
 
 def dispersion_table():
-    """Greedy success by dispersion."""
+    """Success by dispersion."""
     rows = [
         (
+            f"`{row['pattern']}`",
+            f"`{row['agent']}`",
             row["pages"],
             row["questions"],
-            f"{row['greedy-search']:.3f}",
+            f"{row['success']:.3f}",
             "{:.3f} to {:.3f}".format(*row["interval"]),
         )
         for row in read("knowledge_world")["difficulty"]["dispersion"]
     ]
-    return table(("least pages", "questions", "`greedy-search`", "95% interval"), rows)
+    head = ("pattern", "agent", "least pages", "questions", "success", "95% interval")
+    return table(head, rows)

@@ -72,17 +72,21 @@ def q_star_table():
                 (
                     row["case"],
                     row["actions"],
+                    row["batch_size"],
                     {"astar": "A*", "q_star": "Q*"}[name],
                     f"{found['solved']:.1%}",
                     f"{found['cost']:.2f}",
                     excess,
                     *(f"{found[k]:,.0f}" for k in ("generated", "expanded", "calls")),
                     f"{found['seconds']:.3f}",
+                    f"{row['nodes_ratio']:.1f} / {row['nodes_target']:.1f}"
+                    if name == "q_star"
+                    else "",
                 )
             )
     head = (
-        "cube", "actions", "search", "solved", "mean cost", "above optimal", "nodes made",
-        "states given to the network", "network calls", "seconds",
+        "cube", "actions", "batch", "search", "solved", "mean cost", "above optimal", "nodes made",
+        "states given to the network", "network calls", "seconds", "times fewer nodes / wanted",
     )  # fmt: skip
     return table(head, rows)
 
