@@ -20,7 +20,7 @@ from rich.progress import track
 from spelunk.agents.core.agent import interact
 from spelunk.agents.core.evaluation import evaluate, mean_interval
 from spelunk.agents.registry import entry
-from spelunk.envs.textweb.answers import gold, grade, guesses
+from spelunk.envs.textweb.answers import gold, grade, guess
 from spelunk.envs.textweb.bm25 import BM25
 from spelunk.envs.textweb.corpus import Corpus
 from spelunk.envs.textweb.degraded import Degraded, NoisyQueries
@@ -80,7 +80,7 @@ def _ask(row: dict[str, Any], world: KnowledgeWorld, facts: Any, rng: np.random.
         row["oracle"] += score if whole else 0.0
         row["broken"] += not whole or score < 1
         row["steps"] += 2 * len(steps) + 1
-        row["guesser"] += grade(world, question, str(rng.choice(guesses(world, question))))
+        row["guesser"] += grade(world, question, guess(world, question, rng))
         if row["pattern"] in SOLVED:
             row["not_unique"] += solutions(question, facts, world.graph) != {*question.answers}
     row["questions"] += len(asked)

@@ -49,7 +49,7 @@ class Searcher(Agent):
 
     def guess(self, state: Any) -> str:
         """An answer, drawn uniformly from those that are possible."""
-        return f"answer: {self.rng.choice(self.problem.candidates(state))}"
+        return f"answer: {self.problem.guess(state, self.rng)}"
 
 
 class OracleSearcher(Searcher):

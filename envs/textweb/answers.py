@@ -2,6 +2,8 @@
 
 import re
 
+import numpy as np
+
 from .questions import FEWEST, MOST, Question
 from .retrievers import words_of
 from .schema import COLUMNS, RELATIONS_PER_TYPE
@@ -43,21 +45,19 @@ def gold(world: KnowledgeWorld, question: Question) -> str:
     return ", ".join(world.graph.name(entity) for entity in question.answers)
 
 
-def guesses(world: KnowledgeWorld, question: Question) -> list[str]:
-    """All answers that are possible for who knows nothing of the world but its names and ranges.
+def guess(world: KnowledgeWorld, question: Question, rng: np.random.Generator) -> str:
+    """An answer of who knows nothing of the world but its names and ranges, drawn uniformly.
 
-    Of a set these are single entities, of a total the numbers of one entity.
+    Of a set it is one entity, of a total the number of one.
     """
     graph = world.graph
     of_type = graph.of_type(int(graph.types[question.nodes[0]]))
+    entity = of_type[int(rng.integers(len(of_type)))]
     if question.pattern == "count":
-        return [str(number) for number in range(FEWEST, MOST + 1)]
+        return str(rng.integers(FEWEST, MOST + 1))
     if question.kind == "number":
-        column = question.edges[-1].column - RELATIONS_PER_TYPE
-        return [str(value) for value in graph.values[of_type.start : of_type.stop, column]]
-    if question.kind == "report":
-        return ["I do not know"]
-    return [graph.name(entity) for entity in of_type]
+        return str(graph.values[entity, question.edges[-1].column - RELATIONS_PER_TYPE])
+    return "I do not know" if question.kind == "report" else graph.name(entity)
 
 
 def _object(world: KnowledgeWorld, fact: int) -> str:

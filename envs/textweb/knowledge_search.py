@@ -10,7 +10,7 @@ from gymnasium.utils import seeding
 from ..kernel import HostEnv, InvalidArgumentError, Unicode, UnparseableActionError
 from ..kernel.host import integer
 from ..kernel.seeds import draw_key
-from .answers import gold, guesses
+from .answers import gold, guess
 from .corpus import MIX
 from .degraded import Degraded
 from .grammar import Call, Malformed
@@ -210,11 +210,11 @@ class KnowledgeSearch(HostEnv):
             answer = answer.replace(", ", "\n")
         return [self._say(call) for call in (*calls, Call("answer", {"text": answer}))]
 
-    def candidates(self, state: Any) -> list[str]:
-        """What a guess can be: the names offered in the menu, in text all answers of the kind."""
+    def guess(self, state: Any, rng: np.random.Generator) -> str:
+        """An answer drawn uniformly: in the menu from those offered, in text from all there are."""
         if self._menu is not None:
-            return self._menu.candidates(state)
-        return guesses(self.world, self.question(state))
+            return self.world.graph.name(int(rng.choice(state["offered"])))
+        return guess(self.world, self.question(state), rng)
 
     # --- dynamics ---
 
@@ -259,7 +259,7 @@ class KnowledgeSearch(HostEnv):
         graph, known = self.world.graph, listed(state["known"])
         pages, choice = listed(state["listed"]), int(rng.integers(8))
         if choice == 0:
-            return self._say(Call("answer", {"text": str(rng.choice(self.candidates(state)))}))
+            return self._say(Call("answer", {"text": self.guess(state, rng)}))
         if choice < 4 and pages:
             return self._say(Call("open", {"page": int(rng.choice(pages))}))
         entity = int(rng.choice(known))

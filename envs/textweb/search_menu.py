@@ -55,10 +55,6 @@ class Menu:
         self.facts = np.full((len(pages) + 1, place.max() + 1), -1)
         self.facts[page, place] = pages.fact[rows]
 
-    def candidates(self, state: Any) -> list[str]:
-        """The names offered from the start."""
-        return [self.desk.world.graph.name(int(entity)) for entity in state["offered"]]
-
     def legal(self, states: Any) -> Array:
         """Which slots hold something, (n, SLOTS) `int8`."""
         known, offered = states["known"], states["offered"]

@@ -156,7 +156,8 @@ class KnowledgeWorld:
         listed = self.search([self.query(*look) for look in lookups]).pages
         facts = np.array([fact for _, fact in lookups], np.int64)
         key = listed.astype(np.int64) * (self.graph.n * COLUMNS) + facts[:, None]
-        return np.any((listed >= 0) & np.isin(key, self._statements), axis=1)
+        place = np.searchsorted(self._statements, key).clip(max=len(self._statements) - 1)
+        return np.any((listed >= 0) & (self._statements[place] == key), axis=1)
 
     @functools.cached_property
     def _statements(self) -> Array:

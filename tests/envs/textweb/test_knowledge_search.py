@@ -66,7 +66,8 @@ def test_the_plan_by_menu():
 def test_another_answer_is_wrong(actions):
     env = started(3, actions=actions)
     right = gold(env.world, env.question(env.state))
-    wrong = next(name for name in env.candidates(env.state) if name != right)
+    rng = np.random.default_rng(0)
+    wrong = next(name for _ in range(99) if (name := env.guess(env.state, rng)) != right)
     _, reward, terminated, truncated, info = env.step(env.parse(f"answer: {wrong}"))
     assert (reward, terminated, truncated, info["success"]) == (0.0, True, False, 0)
     assert env.describe().endswith("Wrong.")
