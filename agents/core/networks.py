@@ -14,7 +14,7 @@ from .features import Features, InputLayer, orthogonal, parts_of
 from .normalization import RunningMoments
 
 #: The names of networks; `auto` takes a `cnn` for pictures and an `mlp` for all else.
-NetworkKind = Literal["auto", "mlp", "flat", "cnn", "set", "graph"]
+NetworkKind = Literal["auto", "mlp", "flat", "cnn", "set", "graph", "slots"]
 #: Sides from which on an array is a picture, whose pixels mean little one by one.
 _PICTURE = 32
 
@@ -165,6 +165,10 @@ class EntityEncoder(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """(n, raw width) rows to (n, width) floats."""
+        return self.read(rows)[1]
+
+    def read(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Of raw rows (n, raw width) the entities' vectors (n, k, size), and the outcome."""
         entity, whole = [], []
         pieces = rows.split(self.sizes, dim=1)
         for piece, features, mine in zip(pieces, self.features, self.of_entity, strict=True):
@@ -176,7 +180,38 @@ class EntityEncoder(nn.Module):
         vectors = self.embed(torch.cat(entity, dim=-1))
         for layer in self.attention:
             vectors = layer(vectors)
-        return torch.cat([vectors.mean(1), vectors.amax(1), *whole], dim=-1)
+        return vectors, torch.cat([vectors.mean(1), vectors.amax(1), *whole], dim=-1)
+
+
+class SlotEncoder(EntityEncoder):
+    """Reads an observation whose entities are the actions: entity i is what action i would do.
+
+    The outcome begins with a score for each entity, from its vector and all that the set shows, by
+    layers that all of them share: `ActorCritic` takes them for the logits of its policy, as pointer
+    networks do (Vinyals, Fortunato & Jaitly 2015).
+
+    Args:
+        space, size, activation, normalize: see `EntityEncoder`.
+    """
+
+    def __init__(
+        self,
+        space: spaces.Space[Any],
+        size: int,
+        activation: type[nn.Module],
+        normalize: bool = False,
+    ):
+        super().__init__(space, size, 0, activation, normalize)
+        self.score = nn.Sequential(
+            *mlp(size + self.width, (size,), activation), orthogonal(size, 1, gain=0.01)
+        )
+        self.width += self.entities
+
+    def forward(self, rows: Tensor) -> Tensor:
+        vectors, seen = self.read(rows)
+        around = seen.unsqueeze(1).expand(-1, self.entities, -1)
+        scores = self.score(torch.cat([vectors, around], dim=-1)).squeeze(-1)
+        return torch.cat([scores, seen], dim=-1)
 
 
 class _Attention(nn.Module):
@@ -212,7 +247,8 @@ def torso(
     Args:
         space: the observation space of one environment.
         kind: `"mlp"` over `Features`, `"flat"` over the raw numbers, `"cnn"`, `"set"`, `"graph"`,
-            or `"auto"`: a `cnn` for pictures of 32 and more pixels a side, an `mlp` for all else.
+            `"slots"` (see `SlotEncoder`), or `"auto"`: a `cnn` for pictures of 32 and more pixels a
+            side, an `mlp` for all else.
         hidden: widths of the layers after the encoder. An entity's vector has the first width.
         activation: `"tanh"` or `"relu"`.
         normalize: whether numbers are normalised by their running moments; see `Features`.
@@ -235,6 +271,9 @@ def torso(
         first = InputLayer(Features(space, normalize), hidden[0])
         layers = nn.Sequential(first, act(), *mlp(hidden[0], hidden[1:], act))
         return Torso(layers, hidden[-1])
+    if kind == "slots":
+        slots = SlotEncoder(space, hidden[0], act, normalize)
+        return Torso(nn.Sequential(slots), slots.width)
     if kind == "flat":
         encoder = RawNumbers(space, normalize)
     elif kind == "cnn":

@@ -6,7 +6,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from ...envs.kernel.errors import InvalidArgumentError
+from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
 from ..core import memory, networks
 from ..core.agent import Agent
 from ..core.distributions import ActionHead
@@ -57,7 +57,10 @@ class ActorCritic(nn.Module):
         self.memory = memory.memory(memory_kind, self.torso.width, memory_size, memory_window)
         width = self.memory.width if self.memory else self.torso.width
         self.head = ActionHead(action_space)
-        self.policy = orthogonal(width, self.head.inputs, gain=0.01)
+        if network == "slots":
+            self.policy = _Scores(observation_space, self.head.inputs, memory_kind)
+        else:
+            self.policy = orthogonal(width, self.head.inputs, gain=0.01)
         self.critic = orthogonal(width, 1, gain=1.0)
 
     def initial_state(self, lanes: int) -> Tensor | None:
@@ -114,6 +117,29 @@ class ActorCritic(nn.Module):
             starts = torch.zeros((1, len(rows)), dtype=torch.bool, device=rows.device)
             return self.unroll(rows[None], state, starts)[1][0]
         return self.critic((self.value_torso or self.torso)(rows)).squeeze(-1)
+
+
+class _Scores(nn.Module):
+    """The scores that `SlotEncoder` puts first, as logits.
+
+    Raises:
+        InvalidArgumentError: there is a memory, behind which there are no scores.
+        UnsupportedFaceError: the entities of the observation are not as many as the actions.
+    """
+
+    def __init__(self, space: spaces.Space[Any], actions: int, memory_kind: memory.MemoryKind):
+        super().__init__()
+        if memory_kind != "none":
+            raise InvalidArgumentError(f"slots keep no memory; got memory={memory_kind!r}")
+        if space.shape is None or space.shape[0] != actions:
+            raise UnsupportedFaceError(
+                f"slots are as many rows of the observation as there are actions, {actions}; got "
+                f"{space}"
+            )
+        self.actions = actions
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features[:, : self.actions]
 
 
 class PolicyAgent(Agent):
