@@ -2,14 +2,18 @@
 
 Parts: `questions` (10,000 of each pattern, played by the oracle and by the guesser, with answers
 checked against what the pages say), `speed` (documents built and searches played a second),
-`retrieval` (recall of gold evidence for each retriever under each dial) and `difficulty` (success
-of scripted searchers by hops, treewidth and dispersion).
+`retrieval` (recall of gold evidence for each retriever under each dial), `difficulty` (success of
+scripted searchers by hops, treewidth and dispersion) and `learning` (PPO on the menu beside greedy
+search).
 """
 
 import argparse
+import dataclasses
 import itertools
 import json
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -19,6 +23,8 @@ from rich.progress import track
 
 from spelunk.agents.core.agent import interact
 from spelunk.agents.core.evaluation import evaluate, mean_interval
+from spelunk.agents.core.run import RunConfig, load_agent, train
+from spelunk.agents.core.trainer import Task
 from spelunk.agents.registry import entry
 from spelunk.envs.textweb.answers import gold, grade, guess
 from spelunk.envs.textweb.bm25 import BM25
@@ -249,11 +255,43 @@ def _dispersion() -> list[dict[str, Any]]:
     return rows
 
 
+#: PPO on the menu: a network whose slots are the actions.
+SEEDS, STEPS = 5, 250_000
+LEARNER = {"network": "slots", "hidden": (32,), "learning_rate": 2e-3}
+
+
+def learning() -> dict[str, Any]:
+    """PPO on the default menu beside greedy search, on 1,000 questions each."""
+    greedy = evaluate(entry("greedy-search").load()(), ID, episodes=1000).returns
+    runs = []
+    for seed in track(range(SEEDS), "PPO"):
+        row = entry("ppo")
+        config = dataclasses.asdict(dataclasses.replace(row.config_class()(), **LEARNER))
+        task = Task(ID, STEPS, row.load().default_num_envs, {}, seed)
+        with tempfile.TemporaryDirectory() as place:
+            summary = train(RunConfig("ppo", task, config), Path(place) / "run")
+            agent, _ = load_agent(Path(place) / "run")
+            played = evaluate(agent, ID, episodes=1000).returns
+        kept = {key: summary[key] for key in ("env_steps", "wall_seconds")}
+        runs.append({"seed": seed, "success": float(played.mean()), **kept})
+        print(runs[-1], flush=True)
+    gains = np.array([run["success"] for run in runs]) - greedy.mean()
+    return {
+        "greedy-search": float(greedy.mean()),
+        "runs": runs,
+        "gain": float(gains.mean()),
+        "interval": mean_interval(gains),
+        "passed": bool(mean_interval(gains)[0] > 0),
+        "hyperparameters": LEARNER,
+    }
+
+
 PARTS = {
     "questions": questions,
     "speed": speed,
     "retrieval": retrieval,
     "difficulty": difficulty,
+    "learning": learning,
 }
 
 

@@ -44,6 +44,20 @@ def built_table():
     return table(head, rows)
 
 
+def searches_table():
+    """Searches a second, end to end."""
+    found = read("knowledge_world")["speed"]["searches"]
+    rows = [
+        (
+            f"{found['documents']:,}",
+            found["envs"],
+            f"{found['per_second']:,.0f}",
+            f"{found['target']:,}",
+        )
+    ]
+    return table(("documents", "environments", "searches a second", "goal"), rows)
+
+
 def retrieval_table():
     """Recall of gold evidence."""
     rows = [
@@ -83,3 +97,14 @@ def dispersion_table():
     ]
     head = ("pattern", "agent", "least pages", "questions", "success", "95% interval")
     return table(head, rows)
+
+
+def learning_table():
+    """PPO beside greedy search."""
+    found = read("knowledge_world")["learning"]
+    rows = [("`greedy-search`", "", f"{found['greedy-search']:.3f}", "")]
+    rows += [
+        ("PPO", run["seed"], f"{run['success']:.3f}", f"{run['env_steps']:,}")
+        for run in found["runs"]
+    ]
+    return table(("agent", "seed", "success", "environment steps"), rows)
