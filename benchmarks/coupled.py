@@ -10,7 +10,9 @@ feasible actions, which are none of the paper's and come near to the optimum.
 """
 
 import argparse
+import json
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,10 +31,13 @@ from spelunk.agents.combinatorial.sequoia import Config, Sequoia
 from spelunk.agents.core.agent import RandomAgent
 from spelunk.agents.core.evaluation import evaluate, mean_interval
 from spelunk.agents.core.trainer import Task
+from spelunk.envs.kernel.files import write_json
 
 ID = "spelunk/CoupledRestlessBandit-v0"
 FAMILIES = ("interventions", "path", "matching", "capacity")
 SIZE = {"arms": 10, "budget": 3, "horizon": 20}
+#: What has been played is kept, so that a run that was stopped goes on; remove it to start anew.
+FOLDER = Path("runs/coupled")
 ENVS, EPISODES, EVALUATED = 4, 600, 500
 FIRST_SEED = 100  # Settings were chosen on instance 2.
 SETTINGS = {"hidden": (32, 32), "batch_size": 64, "updates_per_step": 8, "target_interval": 2}
@@ -57,19 +62,24 @@ def trained(config: Config, kwargs: dict[str, Any], seed: int) -> Any:
 
 
 def play(case: tuple[str, int]) -> dict[str, float]:
-    """The mean return of every policy on one instance."""
+    """The mean return of every policy on one instance, from `FOLDER` where it was played before."""
     import torch
 
     torch.set_num_threads(1)
     family, seed = case
+    file = FOLDER / f"{family}-{seed}.json"
+    if file.exists():
+        return json.loads(file.read_text())
     kwargs = {**SIZE, "family": family, "instance": seed}
     policies = {name: make() for name, make in (BASELINES | BEYOND).items()}
     policies["iterative DQN"] = trained(ITERATIVE, kwargs, seed)
     policies["sequoia"] = trained(SEQUOIA, kwargs, seed)
-    return {
+    found = {
         name: evaluate(policy, ID, episodes=EVALUATED, seed=seed, **kwargs).return_mean
         for name, policy in policies.items()
     }
+    write_json(file, found)
+    return found
 
 
 def beside(found: list[dict[str, float]], names: list[str]) -> dict[str, Any]:
@@ -104,6 +114,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
     seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
     cases = [(family, seed) for seed in seeds for family in FAMILIES]
     with ProcessPoolExecutor(arguments.workers) as pool:

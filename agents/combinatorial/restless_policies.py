@@ -55,9 +55,10 @@ class NullPolicy(RestlessPolicy):
 
 
 class MyopicPolicy(RestlessPolicy):
-    """Maximises the expected next reward exactly, by an integer programme.
+    """Maximises the expected next reward exactly: over all actions where they are few, and by an
+    integer programme where they are many.
 
-    Each arm has one auxiliary variable for each thing that can be done to it.
+    In the programme each arm has one auxiliary variable for each thing that can be done to it.
     """
 
     def start(self, env: Any, seed: int) -> None:
@@ -66,6 +67,9 @@ class MyopicPolicy(RestlessPolicy):
         self._aside = self._constraints.matrix.shape[1] - self.problem.instance.chances.size
 
     def choose(self, levels: Array) -> Array:
+        rows = self.problem.instance.space.listed
+        if rows is not None:
+            return rows[self.problem.expected_rewards(levels[None], rows).argmax()]
         falls, rises = self.problem.pays(levels[None])
         gains = (rises - falls)[0, :, None] * self.problem.instance.chances
         values = np.concatenate([np.zeros(self._aside), gains.ravel()])

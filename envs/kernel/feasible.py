@@ -109,8 +109,8 @@ class FeasibleSpace(gymnasium.Space[Row]):
         Args:
             values: (n,) numbers, which may be negative.
         """
-        if self._listed is not None:
-            return self._listed[(self._listed @ np.asarray(values, float)).argmax()].copy()
+        if self.listed is not None:
+            return self.listed[(self.listed @ np.asarray(values, float)).argmax()].copy()
         return solve(self.constraints(), np.asarray(values, float))[: self.n].astype(np.int8)
 
     def grow(self, worth: Callable[[Row], Array]) -> Row:
@@ -137,8 +137,8 @@ class FeasibleSpace(gymnasium.Space[Row]):
         return gather(self._extend(np.zeros(self.n, np.int8), 0))
 
     @functools.cached_property
-    def _listed(self) -> Row | None:
-        """All feasible rows of a small set."""
+    def listed(self) -> Row | None:
+        """All feasible rows of a small set, (rows, n); None of a larger one."""
         rows = self._extend(np.zeros(self.n, np.int8), 0)
         found = list(itertools.islice(rows, _FEW_ROWS + 1))
         return None if len(found) > _FEW_ROWS else np.array(found, np.int8)

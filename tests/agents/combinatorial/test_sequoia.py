@@ -34,11 +34,14 @@ def play(agent, **arguments):
     return total
 
 
+@pytest.mark.parametrize("few", [True, False])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_myopic_policy_is_the_best_of_all_actions(family):
+def test_the_myopic_policy_is_the_best_of_all_actions(family, few):
     env, seen = batch(8, family=family, arms=8)
     problem = env.prototype
     rows = problem.action_space.enumerate()
+    if not few:
+        vars(problem.instance.space)["listed"] = None  # As of a larger set.
     levels = problem.levels(seen[0])
     agents = {"myopic": MyopicPolicy(), "greedy": GreedyPolicy(), "sampling": SamplingPolicy()}
     values = {}
