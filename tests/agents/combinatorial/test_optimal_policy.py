@@ -26,10 +26,10 @@ def test_its_value_is_that_of_all_actions_at_all_joint_levels(family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_it_earns_its_value(family):
-    arguments = {"family": family, "arms": 6, "budget": 2, "horizon": 12}
+    arguments = {"family": family, "arms": 5, "budget": 2, "horizon": 12}
     earned = {}
     for policy in (OptimalPolicy(), WhittlePolicy(), MyopicPolicy()):
-        env = KernelVectorEnv(CoupledRestlessBandit, 4000, autoreset_mode="SAME_STEP", **arguments)
+        env = KernelVectorEnv(CoupledRestlessBandit, 1500, autoreset_mode="SAME_STEP", **arguments)
         observations, infos = env.reset(seed=7)
         policy.start(env, 0)
         returns = np.zeros(len(observations))
@@ -40,7 +40,7 @@ def test_it_earns_its_value(family):
     returns, value = earned[OptimalPolicy], solved(**arguments).value
     assert abs(returns.mean() - value) < 4 * returns.std() / np.sqrt(len(returns))
     for other in (WhittlePolicy, MyopicPolicy):
-        assert earned[other].mean() < returns.mean() + 0.5
+        assert earned[other].mean() < returns.mean() + 1.0
 
 
 def test_rows_that_can_be_added_to_are_left_out():
