@@ -200,11 +200,15 @@ def planner_speed():
 
 
 def q_star():
-    """Rows about Q* search."""
-    for row in read("q_star")["rows"]:
+    """Rows about Q* search, with the smallest and the largest batch."""
+    rows = read("q_star")["rows"]
+    sizes = {row["batch_size"] for row in rows}
+    for row in rows:
+        if row["batch_size"] not in (min(sizes), max(sizes)):
+            continue
         yield (
-            f"A* against Q* on the {row['case']} cube with {row['actions']} actions: nodes made, "
-            "and cost of Q*'s plans",
+            f"A* against Q* on the {row['case']} cube with {row['actions']} actions, in batches of "
+            f"{row['batch_size']:,}: nodes made, and cost of Q*'s plans",
             f"{row['nodes_ratio']:.1f} times as many; {row['cost_ratio']:.3f} times the cost",
             f"≥ {row['nodes_target']:g} times; ≤ {row['cost_target']}",
         )
