@@ -174,6 +174,32 @@ def searchers():
         )
 
 
+def knowledge_world():
+    """Rows about the world behind KnowledgeSearch."""
+    found = read("knowledge_world")
+    asked, speed = found["questions"], found["speed"]
+    built = speed["built"][-1]
+    yield (
+        f"{sum(row['questions'] for row in asked):,} questions of {len(asked)} patterns: the least "
+        "success of the oracle, broken ones, and those with more than one answer",
+        f"{min(row['oracle'] for row in asked):.4f}, {sum(row['broken'] for row in asked)}, "
+        f"{sum(row['not_unique'] for row in asked)}",
+        "1.0, 0, 0",
+    )
+    yield (
+        f"a world of {built['documents']:,} pages made and indexed, pages/s on one thread",
+        f"{built['documents_per_second']:,.0f}",
+        f"≥ {built['target']:,}",
+    )
+    searches = speed["searches"]
+    yield (
+        f"searches/s over {searches['envs']} environments, {searches['documents']:,} pages, text in "
+        "and out",
+        f"{searches['per_second']:,.0f}",
+        f"≥ {searches['target']:,}",
+    )
+
+
 def exact_distances():
     """Rows about planners that prove their plans."""
     found = read("exact_distances")
@@ -258,7 +284,8 @@ def regret():
 
 SECTIONS = (
     peers, games, startup, ppo_door_key, training_speed, against_sb3, novelty_maze,
-    small_lm_bandit, searchers, exact_distances, planner_speed, q_star, mcts, generators,
+    small_lm_bandit, searchers,
+    knowledge_world, exact_distances, planner_speed, q_star, mcts, generators,
     bandit_speed, regret,
 )  # fmt: skip
 #: The results that a section reads, where they are not named as it is.
