@@ -193,8 +193,8 @@ def knowledge_world():
     )
     searches = speed["searches"]
     yield (
-        f"searches/s over {searches['envs']} environments, {searches['documents']:,} pages, text in "
-        "and out",
+        f"searches/s over {searches['envs']} environments, {searches['documents']:,} pages, text "
+        "in and out",
         f"{searches['per_second']:,.0f}",
         f"≥ {searches['target']:,}",
     )
