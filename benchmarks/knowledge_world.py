@@ -33,7 +33,7 @@ from spelunk.envs.textweb.degraded import Degraded, NoisyQueries
 from spelunk.envs.textweb.engines import make_engines
 from spelunk.envs.textweb.evidence import read_facts, solutions
 from spelunk.envs.textweb.graph import Graph
-from spelunk.envs.textweb.questions import PATTERNS, TREEWIDTH
+from spelunk.envs.textweb.patterns import PATTERNS, TREEWIDTH
 from spelunk.envs.textweb.schema import COLUMNS
 from spelunk.envs.textweb.world import TOP_K, KnowledgeWorld
 

@@ -12,8 +12,9 @@ from ...envs.kernel.errors import InvalidArgumentError
 from ...envs.textweb.answers import gold
 from ...envs.textweb.corpus import KINDS
 from ...envs.textweb.knowledge_search import KnowledgeSearch
+from ...envs.textweb.patterns import PATTERNS, TREEWIDTH
 from ...envs.textweb.question_picture import draw_question
-from ...envs.textweb.questions import PATTERNS, TREEWIDTH, Question
+from ...envs.textweb.questions import Question
 from ...envs.textweb.world import KnowledgeWorld
 
 

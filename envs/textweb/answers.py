@@ -4,7 +4,8 @@ import re
 
 import numpy as np
 
-from .questions import FEWEST, MOST, Question
+from .patterns import FEWEST, MOST
+from .questions import Question
 from .retrievers import words_of
 from .schema import COLUMNS, RELATIONS_PER_TYPE
 from .world import KnowledgeWorld

@@ -15,7 +15,8 @@ from .corpus import MIX
 from .degraded import Degraded
 from .grammar import Call, Malformed
 from .neighbours import EntityNeighbours
-from .questions import PATTERNS, Question
+from .patterns import PATTERNS
+from .questions import Question
 from .raster import draw_search
 from .retrievers import Retriever
 from .schema import COLUMNS, RELATIONS_PER_TYPE, TYPES, column_word

@@ -10,7 +10,8 @@ from ..kernel import InvalidArgumentError
 from .corpus import MIX, TRUSTED, Corpus
 from .engines import make_engines
 from .graph import Graph
-from .questions import PATTERNS, Question, cover
+from .patterns import PATTERNS
+from .questions import Question, cover
 from .retrievers import Found, query_words
 from .schema import COLUMNS, TYPES, column_word
 

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from spelunk.agents.cli.main import main
+from spelunk.envs.textweb.patterns import PATTERNS
 from spelunk.envs.textweb.question_picture import HEIGHT, WIDTH, draw_question
-from spelunk.envs.textweb.questions import PATTERNS
 from spelunk.envs.textweb.world import KnowledgeWorld
 
 

@@ -4,7 +4,7 @@ import pytest
 from spelunk.envs.textweb.corpus import Corpus
 from spelunk.envs.textweb.evidence import read_facts, solutions
 from spelunk.envs.textweb.graph import Graph
-from spelunk.envs.textweb.questions import PATTERNS
+from spelunk.envs.textweb.patterns import PATTERNS
 
 MIX = {"gossip": 0.3, "rumour": 0.3, "outdated": 0.2, "copy": 0.2}
 

@@ -11,7 +11,7 @@ from spelunk.envs.kernel import InvalidActionError, InvalidArgumentError, Unpars
 from spelunk.envs.textweb import search_menu as sm
 from spelunk.envs.textweb.answers import gold, grade
 from spelunk.envs.textweb.knowledge_search import KnowledgeSearch
-from spelunk.envs.textweb.questions import PATTERNS
+from spelunk.envs.textweb.patterns import PATTERNS
 from spelunk.envs.textweb.schema import COLUMNS, RELATIONS, RELATIONS_PER_TYPE
 from spelunk.envs.textweb.search_desk import KNOWN, OFFERED, TOOLS
 

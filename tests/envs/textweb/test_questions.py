@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from spelunk.envs.textweb.graph import Graph
-from spelunk.envs.textweb.questions import AGGREGATES, PATTERNS, TREEWIDTH, Question, cover
+from spelunk.envs.textweb.patterns import AGGREGATES, PATTERNS, TREEWIDTH
+from spelunk.envs.textweb.questions import Question, cover
 from spelunk.envs.textweb.schema import COLUMNS, RELATIONS_PER_TYPE
 
 GRAPH = Graph(1500, 4)

@@ -3,7 +3,7 @@ import pytest
 
 from spelunk.envs.kernel import InvalidArgumentError
 from spelunk.envs.textweb.corpus import TRUSTED
-from spelunk.envs.textweb.questions import PATTERNS
+from spelunk.envs.textweb.patterns import PATTERNS
 from spelunk.envs.textweb.world import TOP_K, KnowledgeWorld, open_world
 
 MIX = {"gossip": 0.4, "rumour": 0.3, "outdated": 0.2, "copy": 0.1}
