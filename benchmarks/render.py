@@ -73,6 +73,7 @@ TABLES = {
     "world_questions": (knowledge.questions_table, "knowledge_world"),
     "world_built": (knowledge.built_table, "knowledge_world"),
     "world_searches": (knowledge.searches_table, "knowledge_world"),
+    "world_learning": (knowledge.learning_table, "knowledge_world"),
     "world_retrieval": (knowledge.retrieval_table, "knowledge_world"),
     "world_difficulty": (knowledge.difficulty_table, "knowledge_world"),
     "world_dispersion": (knowledge.dispersion_table, "knowledge_world"),

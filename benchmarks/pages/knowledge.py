@@ -97,3 +97,14 @@ def dispersion_table():
     ]
     head = ("pattern", "agent", "least pages", "questions", "success", "95% interval")
     return table(head, rows)
+
+
+def learning_table():
+    """PPO beside greedy search."""
+    found = read("knowledge_world")["learning"]
+    rows = [("`greedy-search`", "", f"{found['greedy-search']:.3f}", "")]
+    rows += [
+        ("PPO", run["seed"], f"{run['success']:.3f}", f"{run['env_steps']:,}")
+        for run in found["runs"]
+    ]
+    return table(("agent", "seed", "success", "environment steps"), rows)
