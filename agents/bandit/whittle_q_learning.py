@@ -93,7 +93,7 @@ class WhittleQLearning(Trainer):
     def epsilon(self) -> float:
         """The share of random actions now."""
         span = self.config.exploration_fraction * self.task.total_steps
-        return linear(1.0, self.config.epsilon_end, self.env_steps / max(span, 1.0))
+        return linear(1.0, self.config.epsilon_end)(self.env_steps / max(span, 1.0))
 
     def step(self) -> dict[str, float]:
         config = self.config

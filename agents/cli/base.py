@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -13,6 +14,9 @@ from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
 from .. import registry
 from .formats import number, plain
 from .overrides import read_arguments
+
+Positional = tyro.conf.Positional
+Json = Annotated[bool, tyro.conf.arg(name="json", help="Print one JSON value on the last line.")]
 
 
 class CommandLine:

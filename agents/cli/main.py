@@ -6,7 +6,8 @@ import gymnasium
 import tyro
 
 from ...envs.kernel.errors import SpelunkError
-from .commands import Commands
+from .agent_commands import AgentCommands
+from .environment_commands import EnvironmentCommands
 from .overrides import split
 
 _ABOUT = """Gymnasium environments for search and exploration, and the agents that explore them.
@@ -18,22 +19,23 @@ VALUE; `spelunk info ID` lists them."""
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; exits with 2 and one line on standard error where it makes no sense."""
     rest, taken = split(sys.argv[1:] if argv is None else argv, ("env", "agent"))
-    commands = Commands(env_arguments=taken["env"], agent_arguments=taken["agent"])
+    environments = EnvironmentCommands(taken["env"], taken["agent"])
+    agents = AgentCommands(taken["env"], taken["agent"])
     try:
         tyro.extras.subcommand_cli_from_dict(
             {
-                "list": commands.list,
-                "info": commands.info,
-                "play": commands.play,
-                "train": commands.train,
-                "sweep": commands.sweep,
-                "report": commands.report,
-                "eval": commands.eval,
-                "solve": commands.solve,
-                "regret": commands.regret,
-                "heuristic": commands.heuristic,
-                "world": commands.world,
-                "bench": commands.bench,
+                "list": environments.list,
+                "info": environments.info,
+                "play": environments.play,
+                "train": agents.train,
+                "sweep": agents.sweep,
+                "report": agents.report,
+                "eval": agents.eval,
+                "solve": agents.solve,
+                "regret": agents.regret,
+                "heuristic": agents.heuristic,
+                "world": environments.world,
+                "bench": environments.bench,
             },
             prog="spelunk",
             description=_ABOUT,

@@ -104,7 +104,7 @@ class Sequoia(Trainer):
         """The share of random actions now."""
         config = self.config
         progress = self.env_steps / self.task.total_steps
-        return linear(config.epsilon_start, config.epsilon_end, progress)
+        return linear(config.epsilon_start, config.epsilon_end)(progress)
 
     def step(self) -> dict[str, float]:
         """An episode of every environment."""

@@ -171,10 +171,10 @@ class PPO(Trainer):
         """Set what changes over the training."""
         config, progress = self.config, self.env_steps / self.task.total_steps
         if config.anneal_learning_rate:
-            self.optimizer.set_learning_rate(linear(config.learning_rate, 0, progress))
-        self._clip.fill_(linear(config.clip, 0, progress) if config.anneal_clip else config.clip)
+            self.optimizer.set_learning_rate(linear(config.learning_rate, 0)(progress))
+        self._clip.fill_(linear(config.clip, 0)(progress) if config.anneal_clip else config.clip)
         end = config.entropy_coef if config.entropy_coef_end is None else config.entropy_coef_end
-        entropy_coef = linear(config.entropy_coef, end, progress)
+        entropy_coef = linear(config.entropy_coef, end)(progress)
         self._loss_weights.copy_(torch.tensor([1.0, config.value_coef, -entropy_coef]))
 
     def _gather_stretch(self) -> dict[str, Tensor]:

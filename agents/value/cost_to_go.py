@@ -158,7 +158,7 @@ class CostToGoLearning(Trainer):
     def step(self) -> dict[str, float]:
         if self.config.anneal_learning_rate:
             progress = min(self.env_steps / self.task.total_steps, 1.0)
-            self.optimizer.set_learning_rate(linear(self.config.learning_rate, 0.0, progress))
+            self.optimizer.set_learning_rate(linear(self.config.learning_rate, 0.0)(progress))
         losses, costs = [], []
         for _ in range(self.config.updates_per_step):
             update = self._update_values if self.config.form == "value" else self._update_actions

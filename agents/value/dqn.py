@@ -165,7 +165,7 @@ class DQN(Trainer):
         if config.noisy:
             return 0.0
         span = config.exploration_fraction * self.task.total_steps
-        return linear(config.epsilon_start, config.epsilon_end, self.env_steps / max(span, 1.0))
+        return linear(config.epsilon_start, config.epsilon_end)(self.env_steps / max(span, 1.0))
 
     def step(self) -> dict[str, float]:
         self.network.train()
@@ -217,7 +217,7 @@ class DQN(Trainer):
         config, replay = self.config, self.replay
         if isinstance(replay, PrioritizedReplay):
             progress = self.env_steps / self.task.total_steps
-            replay.importance_exponent = linear(config.importance_exponent, 1.0, progress)
+            replay.importance_exponent = linear(config.importance_exponent, 1.0)(progress)
         batch = replay.sample(config.batch_size, self.generator)
         returns, following = self._soft_target(batch) if config.munchausen else self._target(batch)
         self.network.draw_noise(1, self.generator)

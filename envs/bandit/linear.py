@@ -89,23 +89,8 @@ class LinearBandit(KernelEnv):
         max_episode_steps: int = -1,
         render_mode: str | None = None,
     ):
-        given, direction = np.empty((0, 0), np.float32), np.empty(0)
-        if features is not None:
-            given = read_array("features", features, [arms, dimension]).astype(np.float32)
-            arms, dimension = given.shape
-        if theta is not None:
-            direction = read_array("theta", theta, [dimension])
-            dimension = len(direction)
-        self.arms = read_integer("arms", 10 if arms is None else arms, 2)
-        self.dimension = read_integer("dimension", 5 if dimension is None else dimension, 1)
-        self.sparsity = self.dimension
-        if sparsity is not None:
-            self.sparsity = read_integer("sparsity", sparsity, 1)
-            if self.sparsity > self.dimension or theta is not None:
-                raise InvalidArgumentError(
-                    f"sparsity must be at most dimension={self.dimension}, and left out where "
-                    f"theta is given; got {sparsity}"
-                )
+        given, direction = self._read_vectors(arms, dimension, features, theta)
+        self.sparsity = self._read_sparsity(sparsity, theta)
         self.misspecification = read_number("misspecification", misspecification, 0.0)
         kind, errors = self._read_errors(error)
         self.horizon = read_integer("horizon", horizon, 1)
@@ -146,6 +131,33 @@ class LinearBandit(KernelEnv):
             stochastic=True,
             render_mode=render_mode,
         )
+
+    def _read_vectors(
+        self, arms: int | None, dimension: int | None, features: Any, theta: Any
+    ) -> tuple[Array, Array]:
+        """The given features and parameters, empty where they are drawn; sets the sizes."""
+        given, direction = np.empty((0, 0), np.float32), np.empty(0)
+        if features is not None:
+            given = read_array("features", features, [arms, dimension]).astype(np.float32)
+            arms, dimension = given.shape
+        if theta is not None:
+            direction = read_array("theta", theta, [dimension])
+            dimension = len(direction)
+        self.arms = read_integer("arms", 10 if arms is None else arms, 2)
+        self.dimension = read_integer("dimension", 5 if dimension is None else dimension, 1)
+        return given, direction
+
+    def _read_sparsity(self, sparsity: int | None, theta: Any) -> int:
+        """How many entries of a drawn θ are not 0."""
+        if sparsity is None:
+            return self.dimension
+        sparsity = read_integer("sparsity", sparsity, 1)
+        if sparsity > self.dimension or theta is not None:
+            raise InvalidArgumentError(
+                f"sparsity must be at most dimension={self.dimension}, and left out where theta "
+                f"is given; got {sparsity}"
+            )
+        return sparsity
 
     def _read_errors(self, error: Any) -> tuple[int, Array]:
         """The kind of error, and the errors themselves where they are given."""

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spelunk.agents.core.schedules import anneal
 from spelunk.agents.llm.terms.reward import combine
 from spelunk.agents.llm.terms.reward.registry import REWARDS, reward
-from spelunk.agents.llm.terms.schedule import anneal
 from spelunk.envs.kernel import InvalidArgumentError
 
 from .episodes import JUDGE, RUBRICS, SEARCHES, call, calls, episode, value

@@ -11,21 +11,9 @@ from spelunk.envs.kernel import InvalidArgumentError
 from spelunk.envs.textweb.grammar import Call, Malformed, parse
 from spelunk.envs.textweb.plain import count_pieces
 
+from .turns import QUESTION, TURNS, turn
+
 RENDERERS = [Transcript, Workspace, Harness]
-QUESTION = "What is the seat of the employer of Plosen?"
-
-
-def turn(message, observation="", pages=()):
-    call = parse(message)
-    return Turn(call if isinstance(call, Call) else None, message, observation, pages)
-
-
-TURNS = [
-    turn("<think>hm</think><search>employer of Plosen</search>", "1 Plosen\n2 Drumen", (1, 2)),
-    turn("<summary>Plosen: Drumen?</summary><open>1</open>", "Plosen works for Drumen.", (1,)),
-    turn("open the second", "Say search: words."),
-    turn("open: 2", "Drumen is based in Orvik.", (2,)),
-]
 
 
 def test_the_transcript_tells_all():

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .....envs.kernel.errors import InvalidArgumentError
+from ....core.schedules import Schedule
 from ...judges import Judge
 from ...trace import Trace
-from ..schedule import Schedule
 
 Turns = NDArray[np.float64]
 Value = float | Turns

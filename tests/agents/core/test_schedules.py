@@ -2,7 +2,7 @@
 
 import pytest
 
-from spelunk.agents.llm.terms import schedule
+from spelunk.agents.core import schedules
 from spelunk.envs.kernel import InvalidArgumentError
 
 
@@ -11,33 +11,33 @@ from spelunk.envs.kernel import InvalidArgumentError
 )
 def test_shapes_by_hand(shape, half):
     """(4^½ − 1) / (4 − 1) is a third of the way."""
-    found = schedule.anneal(0.2, 0.4, shape)
+    found = schedules.anneal(0.2, 0.4, shape)
     assert [found(p) for p in (-1, 0, 0.5, 1, 2)] == pytest.approx([0.2, 0.2, half, 0.4, 0.4])
 
 
 def test_cosine_is_slow_at_first():
-    found = schedule.cosine(1, 0)
+    found = schedules.cosine(1, 0)
     assert found(1 / 3) == pytest.approx(0.75)
     assert found(2 / 3) == pytest.approx(0.25)
 
 
 def test_two_phases():
-    found = schedule.two_phase(schedule.linear(0, 1), schedule.linear(5, 9), 0.25)
+    found = schedules.two_phase(schedules.linear(0, 1), schedules.linear(5, 9), 0.25)
     assert [found(p) for p in (0, 0.125, 0.25, 0.625, 1)] == [0, 0.5, 5, 7, 9]
 
 
 def test_wrong_arguments_are_named():
     with pytest.raises(InvalidArgumentError, match="shape"):
-        schedule.anneal(0, 1, "zigzag")
+        schedules.anneal(0, 1, "zigzag")
     with pytest.raises(InvalidArgumentError, match="base"):
-        schedule.exponential(0, 1, base=1)
+        schedules.exponential(0, 1, base=1)
     for switch in (0, 1):
         with pytest.raises(InvalidArgumentError, match="switch"):
-            schedule.two_phase(schedule.linear(0, 1), schedule.linear(0, 1), switch)
+            schedules.two_phase(schedules.linear(0, 1), schedules.linear(0, 1), switch)
 
 
 def gate(**fields):
-    return schedule.EmaGate(schedule.linear(0.1, 0.1), 0.02, 0.2, target=0.5, decay=0.5, **fields)
+    return schedules.EmaGate(schedules.linear(0.1, 0.1), 0.02, 0.2, target=0.5, decay=0.5, **fields)
 
 
 def test_the_gate_opens_on_a_low_plateau():
