@@ -76,7 +76,7 @@ class GreedySearcher(Searcher):
     """
 
     def script(self, state: Any) -> Iterator[str]:
-        question, world = self.problem.question(state), self.problem.world
+        question, world = self.problem.question(state), self.problem.desk_of(state).world
         found = {variable: question.nodes[variable] for variable in question.known}
         for edge, fact in zip(question.edges, question.facts(), strict=True):
             if question.kind != "entity" or edge.tail < 0 or {edge.head, edge.tail} <= found.keys():
@@ -99,7 +99,7 @@ class GreedySearcher(Searcher):
         return (
             self.guess(state)
             if entity is None
-            else f"answer: {self.problem.world.graph.name(entity)}"
+            else f"answer: {self.problem.desk_of(state).world.graph.name(entity)}"
         )
 
     def read(
@@ -109,11 +109,9 @@ class GreedySearcher(Searcher):
 
         Sentences with more words of the query come first; names known already are passed over.
         """
-        world, wanted = self.problem.world, set(words_of(query))
+        world, wanted = self.problem.desk_of(state).world, set(words_of(query))
         graph, type_ = world.graph, world.graph.types[question.nodes[variable]]
-        sentences = [
-            words_of(s) for s in map(world.corpus.say, world.corpus.sentences(int(state["page"])))
-        ]
+        sentences = [words_of(line) for line in world.pages.lines(int(state["page"]))]
         for words in sorted(sentences, key=lambda words: -len(wanted & set(words))):
             for entity in map(graph.read_name, words):
                 if entity >= 0 and graph.types[entity] == type_ and entity not in named:

@@ -35,7 +35,7 @@ class HostEnv(Env):
     one by one and are looked at all together, so that NumPy can observe a batch at once.
 
     Args:
-        layout, observation_space, action_space, max_episode_steps, metrics, masked: see
+        layout, observation_space, action_space, max_episode_steps, metrics, masked, tasks: see
             `Definition`.
         render_mode: `"rgb_array"`, `"ansi"` or None.
     """
@@ -49,6 +49,7 @@ class HostEnv(Env):
         max_episode_steps: int,
         metrics: tuple[str, ...] = (),
         masked: bool = False,
+        tasks: int = 0,
         render_mode: str | None = None,
     ):
         super().__init__(render_mode)
@@ -59,6 +60,7 @@ class HostEnv(Env):
             max_episode_steps=max_episode_steps,
             metrics=metrics,
             masked=masked,
+            tasks=tasks,
         )
         self.adopt_spaces()
         self._states = layout.empty(1)

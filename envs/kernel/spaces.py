@@ -15,27 +15,33 @@ from gymnasium.vector.utils import (
 
 from .errors import InvalidArgumentError
 
+#: The most code points of a sample where any length is allowed.
+_SAMPLED = 256
 _CODE_POINTS, _SURROGATES, _FIRST_SURROGATE = 0x110000, 0x800, 0xD800
 
 
 class Unicode(gymnasium.Space[str]):
-    """Texts of any characters, up to a length.
+    """Texts of any characters, up to a length or of any length.
 
     Gymnasium's `Text` lists its characters one by one; this space has them all. A batch of it is a
     `Tuple`, a batch of its elements a tuple of strings, and Gymnasium's vector environments, those
     with shared memory too, can carry it.
 
     Args:
-        max_length: the largest number of code points of a text, at least 1.
+        max_length: the largest number of code points of a text, at least 1; None for any length,
+            where samples have at most 256 and shared memory cannot be used.
         seed: of `sample`.
 
     Raises:
-        InvalidArgumentError: `max_length` is not a positive integer.
+        InvalidArgumentError: `max_length` is neither None nor a positive integer.
     """
 
-    def __init__(self, max_length: int, seed: int | np.random.Generator | None = None):
-        if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 1:
-            raise InvalidArgumentError(f"max_length must be a positive integer; got {max_length!r}")
+    def __init__(self, max_length: int | None, seed: int | np.random.Generator | None = None):
+        whole = isinstance(max_length, int) and not isinstance(max_length, bool)
+        if max_length is not None and not (whole and max_length >= 1):
+            raise InvalidArgumentError(
+                f"max_length must be a positive integer or None; got {max_length!r}"
+            )
         self.max_length = max_length
         super().__init__(dtype=str, seed=seed)
 
@@ -46,7 +52,7 @@ class Unicode(gymnasium.Space[str]):
 
     def contains(self, x: Any) -> bool:
         """Whether `x` is a text of at most `max_length` code points."""
-        return isinstance(x, str) and len(x) <= self.max_length
+        return isinstance(x, str) and (self.max_length is None or len(x) <= self.max_length)
 
     def sample(self, mask: Any | None = None, probability: Any | None = None) -> str:
         """A text of uniform length, its characters uniform over Unicode.
@@ -56,7 +62,8 @@ class Unicode(gymnasium.Space[str]):
         """
         if mask is not None or probability is not None:
             raise InvalidArgumentError("the samples of a Unicode space take no mask or probability")
-        length = int(self.np_random.integers(self.max_length + 1))
+        most = _SAMPLED if self.max_length is None else self.max_length
+        length = int(self.np_random.integers(most + 1))
         points = self.np_random.integers(_CODE_POINTS - _SURROGATES, size=length)
         return "".join(chr(p + _SURROGATES * (p >= _FIRST_SURROGATE)) for p in points.tolist())
 
@@ -127,6 +134,8 @@ def _create_empty_array(space: Unicode, n: int = 1, fn: Any = np.zeros) -> tuple
 
 @create_shared_memory.register(Unicode)
 def _create_shared_memory(space: Unicode, n: int = 1, ctx: Any = multiprocessing) -> Any:
+    if space.max_length is None:
+        raise InvalidArgumentError("texts of any length do not fit into shared memory")
     return ctx.Array(np.dtype(np.int32).char, n * (1 + space.max_length))
 
 
@@ -137,5 +146,6 @@ def _read_from_shared_memory(space: Unicode, shared_memory: Any, n: int = 1) -> 
 
 @write_to_shared_memory.register(Unicode)
 def _write_to_shared_memory(space: Unicode, index: int, values: str, shared_memory: Any) -> None:
+    assert space.max_length is not None
     rows = len(shared_memory) // (1 + space.max_length)
     _SharedTexts(shared_memory, rows).write(index, values)

@@ -15,8 +15,10 @@ import numpy as np
 from ..kernel.compile import compiled
 from ..kernel.errors import InvalidArgumentError
 from .graph import Graph
+from .pages import Triple
 from .schema import COLUMNS, RELATIONS, RELATIONS_PER_TYPE, column_word
 from .templates import FIRST, NUMBER, SECOND, Span, templates
+from .vocabulary import Vocabulary
 
 Array = np.ndarray[Any, Any]
 
@@ -31,8 +33,6 @@ INVERSE_RATE = 0.3
 _RECEIVED = 4
 #: Sentences of a page that is not about facts.
 _FILLERS = 3
-#: Numbers of one token; every number in a world is below.
-_NUMBERS = 100_000
 #: How pages that state no fact of their own are shared out where nothing else is asked for.
 MIX: Mapping[str, float] = MappingProxyType({"gossip": 1.0})
 
@@ -50,40 +50,6 @@ class Sentence(NamedTuple):
     first: int
     second: int
     fact: int
-
-
-class Vocabulary:
-    """Numbers of words: those of the templates, then numbers, then names.
-
-    Args:
-        graph: whose names are known.
-    """
-
-    def __init__(self, graph: Graph):
-        self._graph, self._words = graph, {w: i for i, w in enumerate(templates().words)}
-        self.first_number = len(self._words)
-        self.first_name = self.first_number + _NUMBERS
-
-    def __len__(self) -> int:
-        return self.first_name + 2 * self._graph.n
-
-    def word_id(self, word: str) -> int:
-        """The number of a word in lower case; −1 for words that no page can hold."""
-        known = self._words.get(word)
-        if known is not None:
-            return known
-        if word.isascii() and word.isdigit() and len(word) < 6 and str(int(word)) == word:
-            return self.first_number + int(word)
-        name = self._graph.names.read(word)
-        return self.first_name + name if 0 <= name < 2 * self._graph.n else -1
-
-    def word(self, number: int) -> str:
-        """The word of a number, in lower case."""
-        if number < self.first_number:
-            return templates().words[number]
-        if number < self.first_name:
-            return str(number - self.first_number)
-        return self._graph.names.write(number - self.first_name)
 
 
 class Corpus:
@@ -293,10 +259,8 @@ class Corpus:
         text = templates().texts[span.start + page % span.count]
         return text.format(h=self.graph.name(int(self.about[page])), v=self.years[page])
 
-    def triples(self, page: int) -> list[tuple[str, str, str]]:
-        """What the sentences of a page tell, true or not: name, relation or attribute, and name or
-        number.
-        """
+    def triples(self, page: int) -> list[Triple]:
+        """What the sentences of a page tell, true or not."""
         found = []
         for sentence in self.sentences(page):
             column = int(templates().columns[sentence.template])
@@ -315,9 +279,17 @@ class Corpus:
         name = self.graph.name(second) if "{t}" in text else ""
         return text.format(h=self.graph.name(sentence.first), t=name, v=second)
 
+    def lines(self, page: int) -> list[str]:
+        """The sentences of a page in words."""
+        return [self.say(sentence) for sentence in self.sentences(page)]
+
     def text(self, page: int) -> str:
-        """The sentences of a page."""
-        return " ".join(self.say(sentence) for sentence in self.sentences(page))
+        """A page in words, without its title."""
+        return " ".join(self.lines(page))
+
+    def subject(self, page: int) -> int:
+        """The entity that a page is about."""
+        return int(self.about[page])
 
     def tokens(self) -> tuple[Array, Array]:
         """Titles and texts as words of `vocabulary`: all ids, and where each page begins."""
@@ -350,6 +322,19 @@ class Corpus:
         """The pages that state a fact, ascending."""
         pages, starts = self.stating
         return pages[starts[fact] : starts[fact + 1]]
+
+    def tell(self, listed: Array, facts: Array) -> Array:
+        """In which rows a page states the row's fact; see `Pages`."""
+        key = listed.astype(np.int64) * (self.graph.n * COLUMNS) + facts[:, None]
+        place = np.searchsorted(self._statements, key).clip(max=len(self._statements) - 1)
+        return np.any((listed >= 0) & (self._statements[place] == key), axis=1)
+
+    @functools.cached_property
+    def _statements(self) -> Array:
+        """Every pair of a page and a fact that it states, as one number, sorted."""
+        pages, starts = self.stating
+        facts = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        return np.sort(pages.astype(np.int64) * (len(starts) - 1) + facts)
 
 
 def _draw(span: Span, n: int, rng: np.random.Generator) -> Array:

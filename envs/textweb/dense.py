@@ -69,6 +69,10 @@ class DenseIndex:
             best.scores[batch] = np.where(there, scores, 0)
         return best
 
+    def compare(self, query: str, pages: Array) -> Array:
+        """The cosines of some pages with a query, (m,) `float32`."""
+        return self.vectors[pages].astype(np.float32) @ _unit(self.encode([cut_query(query)]))[0]
+
     def _nearest(self, asked: Array, k: int) -> tuple[Array, Array]:
         """The k best pages of each row and their cosines, −1 and −∞ where there are no more."""
         pages = np.full((len(asked), k), -1, np.int32)
@@ -246,22 +250,38 @@ def _embed(table: Any, rows: Sequence[Array]) -> Any:
     return table(torch.from_numpy(np.concatenate(rows)), torch.from_numpy(starts))
 
 
-def sentence_encoder(path: str) -> Encoder:
+def sentence_encoder(path: str, batch: int = 1) -> Encoder:
     """The encoder of a sentence-transformers model, which must be installed.
 
+    Nothing is downloaded, weights are read from safetensors only, and code in the model's folder is
+    not run. Texts without a word are zeros, as they are for `HashedEncoder`.
+
     Args:
-        path: a folder, or a name that the library knows.
+        path: a folder, or the name of a model that was downloaded before.
+        batch: texts that the model is given at a time. More are faster, for pages above all, but
+            then the last bits of a vector depend on the texts beside it: queries that are to score
+            the same in any company go one by one.
 
     Raises:
         ImportError: sentence-transformers is not installed.
+        OSError: there is no such model, or none with safetensors.
+        ValueError: the model asks for code of its own.
     """
     try:
-        from sentence_transformers import (  # pyright: ignore[reportMissingImports]
-            SentenceTransformer,
-        )
+        from sentence_transformers import SentenceTransformer
     except ImportError as error:
         raise ImportError(
             "this encoder needs sentence-transformers: pip install 'spelunk[dense]'"
         ) from error
-    model = SentenceTransformer(path)
-    return lambda texts: model.encode(list(texts), show_progress_bar=False, convert_to_numpy=True)
+    model = SentenceTransformer(path, local_files_only=True, model_kwargs={"use_safetensors": True})
+
+    def encode(texts: Sequence[str]) -> Array:
+        vectors = np.zeros((len(texts), model.get_embedding_dimension()), np.float32)
+        spoken = [i for i, text in enumerate(texts) if words_of(text)]
+        if spoken:
+            # Tokenizers refuse halves of surrogate pairs.
+            whole = [texts[i].encode("utf-8", "replace").decode() for i in spoken]
+            vectors[spoken] = model.encode(whole, batch_size=batch, show_progress_bar=False)
+        return vectors
+
+    return encode

@@ -1,7 +1,7 @@
 """The search engines of a world, by name."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,14 @@ from .degraded import Part, chosen_pages
 from .dense import DenseIndex, HashedEncoder, train_encoder
 from .graph import Graph
 from .retrievers import Retriever
-from .schema import COLUMNS, column_word
+from .schema import COLUMNS, RELATIONS_PER_TYPE, TYPES, column_word
+from .simulated_search import SimulatedSearch
 
 Array = np.ndarray[Any, Any]
+#: Makes the retriever over a corpus.
+MakeRetriever = Callable[[Corpus], Retriever]
 
-ENGINES = ("bm25", "dense", "hybrid")
+ENGINES = ("bm25", "dense", "hybrid", "reranked", "simulated")
 SOURCES = ("single", "local+web")
 
 _ENCODER = Path(__file__).parents[2] / "assets" / "text_encoder.npz"
@@ -25,7 +28,9 @@ _ENCODER = Path(__file__).parents[2] / "assets" / "text_encoder.npz"
 _TRAINING_SEEDS, _TRAINING_PAGES = range(101, 109), 2000
 
 
-def make_engines(corpus: Corpus, name: str, sources: str) -> dict[str, Retriever]:
+def make_engines(
+    corpus: Corpus, retriever: str | MakeRetriever, sources: str
+) -> dict[str, Retriever]:
     """The engines of a world, by the tool that asks them.
 
     With one source `"search"` finds all pages. With `"local+web"` it finds those that can be
@@ -33,40 +38,71 @@ def make_engines(corpus: Corpus, name: str, sources: str) -> dict[str, Retriever
 
     Args:
         corpus: what is searched.
-        name: `"bm25"`, `"dense"` (vectors of a small encoder trained on other worlds) or `"hybrid"`
-            (both, by reciprocal rank).
-        sources: `"single"` or `"local+web"`.
+        retriever: `"bm25"`, `"dense"` (vectors of a small encoder trained on other worlds),
+            `"hybrid"` (both, by reciprocal rank), `"reranked"` (what BM25 finds, ranked by the
+            vectors), `"simulated"` (pages made up to suit the query), or a function that makes a
+            retriever over the corpus.
+        sources: `"single"`, or with the first three engines `"local+web"`.
 
     Raises:
         InvalidArgumentError: there is no such engine or source, or a source has no page.
     """
-    if name not in ENGINES:
-        raise InvalidArgumentError(f"retriever must be in {ENGINES}; got {name!r}")
     if sources not in SOURCES:
         raise InvalidArgumentError(f"sources must be in {SOURCES}; got {sources!r}")
+    if not isinstance(retriever, str) and callable(retriever):
+        return _alone(retriever(corpus), sources)
+    if retriever not in ENGINES:
+        raise InvalidArgumentError(
+            f"retriever must be in {ENGINES}, or make one over a corpus; got {retriever!r}"
+        )
+    if retriever == "simulated":
+        return _alone(simulate(corpus.graph), sources)
     ids, offsets = corpus.tokens()
     if sources == "single":
-        return {"search": _engine(corpus, name, ids, offsets)}
+        return {"search": _engine(corpus, retriever, ids, offsets)}
+    if retriever == "reranked":
+        raise InvalidArgumentError(f'sources must be "single" with {retriever!r}; got {sources!r}')
     trusted = np.isin(corpus.kinds, TRUSTED)
     engines: dict[str, Retriever] = {}
     for tool, mask in (("search", trusted), ("web", ~trusted)):
         some = chosen_pages(ids, offsets, mask)
-        engines[tool] = Part(_engine(corpus, name, *some), np.flatnonzero(mask))
+        engines[tool] = Part(_engine(corpus, retriever, *some), np.flatnonzero(mask))
     return engines
+
+
+def _alone(engine: Retriever, sources: str) -> dict[str, Retriever]:
+    """An engine that finds all pages."""
+    if sources != "single":
+        raise InvalidArgumentError(f'sources must be "single" with this retriever; got {sources!r}')
+    return {"search": engine}
 
 
 def _engine(corpus: Corpus, name: str, ids: Array, offsets: Array) -> Retriever:
     from .bm25 import BM25  # here, because its library takes long to import
-    from .fusion import Hybrid
+    from .fusion import Hybrid, Reranked
 
-    parts: list[Retriever] = []
-    if name != "dense":
-        parts.append(BM25(ids, offsets, corpus.vocabulary))
-    if name != "bm25":
-        encoder = open_encoder()
-        vectors = encoder.encode_ids(ids, offsets, corpus.vocabulary.word)
-        parts.append(DenseIndex(encoder, vectors))
-    return parts[0] if len(parts) == 1 else Hybrid(parts)
+    if name == "bm25":
+        return BM25(ids, offsets, corpus.vocabulary)
+    encoder = open_encoder()
+    dense = DenseIndex(encoder, encoder.encode_ids(ids, offsets, corpus.vocabulary.word))
+    if name == "dense":
+        return dense
+    words = BM25(ids, offsets, corpus.vocabulary)
+    return Hybrid([words, dense]) if name == "hybrid" else Reranked(words, dense.compare)
+
+
+def simulate(graph: Graph) -> SimulatedSearch:
+    """A simulated engine that knows all facts of a graph, under their own numbers."""
+    heads, columns = np.divmod(np.arange(graph.n * COLUMNS), COLUMNS)
+    relations = graph.types[heads].astype(np.int64) * COLUMNS + columns
+    tails = np.concatenate([graph.tails, graph.values], axis=1).ravel()
+    return SimulatedSearch(
+        np.stack([heads, relations, tails], axis=1),
+        [column_word(type_, column) for type_ in range(len(TYPES)) for column in range(COLUMNS)],
+        np.tile(np.arange(COLUMNS) < RELATIONS_PER_TYPE, len(TYPES)),
+        graph.read_name,
+        graph.name,
+    )
 
 
 @functools.cache

@@ -64,7 +64,8 @@ class HttpSearch:
 
     Pages get numbers in the order in which they were first found; `documents[page]` is what the
     service said about them then. So numbers depend on what was asked before, and results on the
-    service: episodes over it cannot be repeated by seed.
+    service: episodes over it cannot be repeated by seed. With `numbered` they are the identifiers
+    that the service has, for an index to which the pages of a `Corpus` were uploaded.
 
     Answers are untrusted: their size is bounded while they are read, their text is cleaned and cut,
     and hits that are not of the expected form are an error and not a crash.
@@ -79,6 +80,8 @@ class HttpSearch:
             (429, 500, 502, 503, 504), after pauses of 0.2 s, 0.4 s, ….
         max_bytes: the longest answer that is read.
         max_text: the characters of a document's text that are kept.
+        numbered: how many pages the index holds, whose identifiers are their numbers; None
+            (default) where identifiers are of any kind.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class HttpSearch:
         retries: int = 2,
         max_bytes: int = 4_000_000,
         max_text: int = 20_000,
+        numbered: int | None = None,
     ):
         if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
             raise InvalidArgumentError(f"url must be one of http or https; got {url!r}")
@@ -109,6 +113,7 @@ class HttpSearch:
         self.retries = retries
         self.max_bytes = max_bytes
         self.max_text = max_text
+        self.numbered = numbered
         self.documents: list[Document] = []
         self._numbers: dict[str, int] = {}
 
@@ -117,7 +122,7 @@ class HttpSearch:
 
         Raises:
             SearchServiceError: the service is not there, too slow, or its answer is too long or
-                not of the expected form.
+                not of the expected form, or a page has no number where all should have one.
         """
         empty = listed([[] for _ in queries], k)
         asked = [cut_query(query).encode("utf-8", "replace").decode() for query in queries]
@@ -143,6 +148,14 @@ class HttpSearch:
         return self.documents[page].text
 
     def _number(self, document: Document) -> int:
+        if self.numbered is not None:
+            digits = document.address.isascii() and document.address.isdigit()
+            if not digits or int(document.address[:12]) >= self.numbered:
+                raise SearchServiceError(
+                    f"{self.url} found {document.address[:80]!r}, which is not the number of one "
+                    f"of {self.numbered} pages"
+                )
+            return int(document.address)
         number = self._numbers.setdefault(document.address, len(self.documents))
         if number == len(self.documents):
             self.documents.append(document)

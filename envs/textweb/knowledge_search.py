@@ -1,6 +1,6 @@
 """KnowledgeSearch: answer questions about a fictional world by searching its pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -12,20 +12,21 @@ from ..kernel.host import integer
 from ..kernel.seeds import draw_key
 from .answers import gold, guess
 from .corpus import MIX
-from .degraded import Degraded
+from .engines import MakeRetriever
 from .grammar import Call, Malformed
-from .neighbours import EntityNeighbours
 from .patterns import PATTERNS
 from .questions import Question
 from .raster import draw_search
-from .retrievers import Retriever
-from .schema import COLUMNS, RELATIONS_PER_TYPE, TYPES, column_word
+from .schema import COLUMNS, TYPES, column_word
 from .search_desk import OFFERED, RIGHT, TOOLS, SearchDesk, complain, layout, listed
 from .search_menu import FEATURES, MENU_PATTERNS, SLOTS, Menu
 from .search_words import DIALECTS
 from .world import KnowledgeWorld, open_world
 
-MESSAGE_LENGTH, TEXT_LENGTH = 4096, 4096
+Array = np.ndarray[Any, Any]
+
+#: The longest observation of texts, in characters.
+TEXT_LENGTH = 4096
 #: The tools that every agent has.
 BASIC = ("search", "open", "answer")
 #: The words for the columns of each type.
@@ -69,11 +70,11 @@ class KnowledgeSearch(HostEnv):
         - 53 to 64: answer with the i-th entity in mind, if it is of the type asked for.
         - 65 to 68: answer with one of 4 entities of the right type that are offered from the start
           (drawn at random: the answer need not be among them).
-    - `actions="text"`: `Unicode(4096)`, a call of one of the `tools`: as a line (`search: words`),
+    - `actions="text"`: `Unicode(None)`, a call of one of the `tools`: as a line (`search: words`),
       as tagged text (`<search>words</search>`) or as JSON (`{"name": "search", "arguments":
-      {"queries": ["words"]}}`); see `envs/textweb/tools.py` for all tools. Any other text is a
-      no-op that costs the step and is answered by a line on what is accepted, as is a call that
-      cannot be carried out. `parse` raises instead.
+      {"queries": ["words"]}}`); see `envs/textweb/tools.py` for all tools. Any other text, and any
+      of more than 16,384 characters, is a no-op that costs the step and is answered by a line on
+      what is accepted, as is a call that cannot be carried out. `parse` raises instead.
 
     ## Rewards
     What the answer is worth: 1 for the right name or number, otherwise 0; of sets the F1 score, of
@@ -81,16 +82,18 @@ class KnowledgeSearch(HostEnv):
     of the facts needed that were read) and `searches`.
 
     ## Starting State
-    The question and the entities offered are drawn uniformly by the reset seed; the world depends
-    on the arguments alone.
+    The world, the question and the entities offered are drawn uniformly by the reset seed; what the
+    worlds are depends on the arguments alone. `reset(options={"task": i})` chooses the i-th world,
+    in a batch one for each lane, which keeps it.
 
     ## Episode End
     Terminated by any answer; truncated after `max_episode_steps` steps.
 
     ## Arguments
     - `world_seed`: of the world, its pages and its questions (default 0).
-    - `documents`: number of pages, ≥ 40 (default 400: 300 entities, 60 of each type). A quarter of
-      them are about no fact of their own.
+    - `worlds`: how many worlds, ≥ 1 (default 1); the others have the seeds that follow.
+    - `documents`: number of pages of a world, ≥ 40 (default 400: 300 entities, 60 of each type). A
+      quarter of them are about no fact of their own.
     - `questions`: the patterns of the questions asked (default `("chain",)`), of `"lookup"`,
       `"chain"` (2 hops), `"chain3"`, `"chain4"`, `"intersection"`, `"ring"`, `"diamond"`,
       `"clique"`, `"comparison"`, `"count"`, `"aggregate"`, `"list"`, `"report"`, `"mask"`; the menu
@@ -107,12 +110,15 @@ class KnowledgeSearch(HostEnv):
       (tells nothing), `"outdated"` and `"rumour"` (tell what is not true), `"copy"` (repeats
       facts), `"namesake"`; None (default) for gossip only.
     - `alias_rate`: the share of entities with a second name (default 0).
-    - `retriever`: `"bm25"` (default), `"dense"` or `"hybrid"`; questions are those that can be
-      answered with it.
+    - `retriever`: `"bm25"` (default), `"dense"`, `"hybrid"`, `"reranked"` (BM25's pages ranked by
+      vectors), with text `"simulated"` (pages made up to suit each query), or a function that makes
+      a retriever over a `Corpus`; questions are those that can be answered with it.
     - `sources`: `"single"` (default), or `"local+web"`: `search` finds the pages that can be
       trusted only, `web` the others.
-    - `degraded`: the share of the pages found that are replaced by others at random (default 0):
-      with it not every question can be answered.
+    - `degraded`: the share of the pages found that are replaced by others at random, or, of a
+      simulated engine, that state something wrong (default 0): with it not every question can be
+      answered. The attribute of this name can be set at any time (`env.unwrapped.degraded = 0.3`,
+      of a batch `env.unwrapped.prototype.degraded`), as curricula do.
     - `max_episode_steps`: the time limit (default 20); −1 for none.
 
     ## Reference Scores
@@ -128,6 +134,7 @@ class KnowledgeSearch(HostEnv):
     def __init__(
         self,
         world_seed: int = 0,
+        worlds: int = 1,
         documents: int = 400,
         questions: Sequence[str] = ("chain",),
         per_pattern: int = 2000,
@@ -136,18 +143,20 @@ class KnowledgeSearch(HostEnv):
         dialect: str = "english",
         mix: Mapping[str, float] | None = None,
         alias_rate: float = 0.0,
-        retriever: str = "bm25",
+        retriever: str | MakeRetriever = "bm25",
         sources: str = "single",
         degraded: float = 0.0,
         max_episode_steps: int = 20,
         render_mode: str | None = None,
     ):
-        if isinstance(world_seed, bool) or not isinstance(world_seed, int) or world_seed < 0:
-            raise InvalidArgumentError(f"world_seed must be an integer ≥ 0; got {world_seed!r}")
-        if isinstance(documents, bool) or not isinstance(documents, int) or documents < 40:
-            raise InvalidArgumentError(f"documents must be an integer ≥ 40; got {documents!r}")
-        if isinstance(per_pattern, bool) or not isinstance(per_pattern, int) or per_pattern < 1:
-            raise InvalidArgumentError(f"per_pattern must be an integer ≥ 1; got {per_pattern!r}")
+        for name, given, least in (
+            ("world_seed", world_seed, 0),
+            ("worlds", worlds, 1),
+            ("documents", documents, 40),
+            ("per_pattern", per_pattern, 1),
+        ):
+            if isinstance(given, bool) or not isinstance(given, int) or given < least:
+                raise InvalidArgumentError(f"{name} must be an integer ≥ {least}; got {given!r}")
         if actions not in ("menu", "text"):
             raise InvalidArgumentError(f'actions must be "menu" or "text"; got {actions!r}')
         if not 0 <= alias_rate <= 1:
@@ -161,67 +170,82 @@ class KnowledgeSearch(HostEnv):
         self.tools = (*BASIC, *further)
         super().__init__(
             layout=layout(self.tools),
+            tasks=worlds,
             observation_space=spaces.Box(0, 1, (SLOTS, FEATURES), np.float32)
             if menu
             else Unicode(TEXT_LENGTH),
-            action_space=spaces.Discrete(SLOTS) if menu else Unicode(MESSAGE_LENGTH),
+            action_space=spaces.Discrete(SLOTS) if menu else Unicode(None),
             max_episode_steps=max_episode_steps,
             metrics=("success", "coverage", "searches"),
             masked=menu,
             render_mode=render_mode,
         )
-        #: All that is searched, shared by all environments of a process with the same arguments.
-        self.world: KnowledgeWorld = open_world(
-            world_seed,
-            documents,
-            tuple((mix or MIX).items()),
-            float(alias_rate),
-            retriever,
-            sources,
-        )
-        every = [q for pattern in patterns for q in self.world.questions(pattern, per_pattern)]
-        self.desk = SearchDesk(self.world, every, self.tools, self._engines(degraded))
-        self._menu = Menu(self.desk) if menu else None
-
-    def _engines(self, degraded: float) -> dict[str, Retriever]:
-        """What finds pages, by tool."""
-        world, engines = self.world, dict(self.world.engines)
-        if degraded:
-            for tool, engine in self.world.engines.items():
-                engines[tool] = Degraded(engine, len(world.corpus), degraded, world.seed)
-        if "neighbours" in self.tools:
-            graph = world.graph
-            starts = np.arange(graph.n + 1) * RELATIONS_PER_TYPE
-            engines["neighbours"] = EntityNeighbours(
-                graph.read_name, graph.tails.ravel(), starts, world.corpus.page_of
+        #: What happens in each world.
+        self.desks = []
+        for seed in range(world_seed, world_seed + worlds):
+            # Shared by all environments of a process with the same arguments.
+            world = open_world(
+                seed, documents, tuple((mix or MIX).items()), float(alias_rate), retriever, sources
             )
-        return engines
+            every = [q for pattern in patterns for q in world.questions(pattern, per_pattern)]
+            self.desks.append(SearchDesk(world, every, self.tools))
+        self.degraded = degraded
+        self._menus = [Menu(desk) for desk in self.desks] if menu else None
+
+    @property
+    def degraded(self) -> float:
+        """The share of the pages found that are wrong; see the arguments."""
+        return self.desks[0].degraded
+
+    @degraded.setter
+    def degraded(self, share: float) -> None:
+        for desk in self.desks:
+            desk.degraded = share
+
+    def desk_of(self, state: Any) -> SearchDesk:
+        """The desk of a state's world."""
+        return self.desks[state["world"]]
+
+    @property
+    def desk(self) -> SearchDesk:
+        """The desk of the present world."""
+        return self.desk_of(self.state)
+
+    @property
+    def world(self) -> KnowledgeWorld:
+        """The present world."""
+        return self.desk.world
 
     def question(self, state: Any) -> Question:
         """The question asked in a state."""
-        return self.desk.question(state)
+        return self.desk_of(state).question(state)
 
     def plan(self, state: Any) -> list[str]:
         """The messages that answer a state's question from its start, one step after the other."""
-        question, calls = self.question(state), []
-        for step in self.world.plan(question):
+        world, question, calls = self.desk_of(state).world, self.question(state), []
+        for step in world.plan(question):
             calls += [Call("search", {"queries": [step.query]}), Call("open", {"page": step.page})]
-        answer = gold(self.world, question)
+        answer = gold(world, question)
         if question.kind == "set":
             answer = answer.replace(", ", "\n")
         return [self._say(call) for call in (*calls, Call("answer", {"text": answer}))]
 
     def guess(self, state: Any, rng: np.random.Generator) -> str:
         """An answer drawn uniformly: in the menu from those offered, in text from all there are."""
-        if self._menu is not None:
-            return self.world.graph.name(int(rng.choice(state["offered"])))
-        return guess(self.world, self.question(state), rng)
+        world = self.desk_of(state).world
+        if self._menus is not None:
+            return world.graph.name(int(rng.choice(state["offered"])))
+        return guess(world, self.question(state), rng)
 
     # --- dynamics ---
 
     def reset_state(self, state: Any) -> None:
-        state["question"] = integer(state, len(self.desk.questions))
-        graph = self.world.graph
+        state["world"] = state["task"]
+        if state["task"] < 0:
+            state["world"] = integer(state, len(self.desks)) if len(self.desks) > 1 else 0
+        desk = self.desk_of(state)
+        state["question"] = integer(state, len(desk.questions))
+        graph = desk.world.graph
         possible = graph.of_type(int(graph.types[self.question(state).nodes[0]]))
         offered: list[int] = []
         while len(offered) < OFFERED:
@@ -229,35 +253,50 @@ class KnowledgeSearch(HostEnv):
             if entity not in offered:
                 offered.append(entity)
         state["offered"] = offered
-        self.desk.begin(state)
+        desk.begin(state)
 
     def step_state(self, state: Any, action: Any) -> tuple[float, bool]:
         call = self._call(state, action)
         if isinstance(call, Malformed):
             complain(state, call.reason)
         elif call.tool == "answer":
-            return self.desk.answer(state, call.arguments["text"]), True
+            return self.desk_of(state).answer(state, call.arguments["text"]), True
         else:
-            self.desk.use(state, call)
+            self.desk_of(state).use(state, call)
         return 0.0, False
 
+    def _slot(self, slot: int) -> Call:
+        """What a slot does in the present state."""
+        call = self._call(self.state, slot)
+        assert isinstance(call, Call)
+        return call
+
     def _call(self, state: Any, action: Any) -> Call | Malformed:
-        if self._menu is not None:
-            return self._menu.call(state, int(action))
+        if self._menus is not None:
+            return self._menus[state["world"]].call(state, int(action))
         return self._parse(action, self.tools)
 
     def observe_states(self, states: Any) -> Any:
-        if self._menu is not None:
-            return self._menu.features(states)
+        if self._menus is not None:
+            return self._by_world(states, [menu.features for menu in self._menus])
         return [self.describe_state(state)[:TEXT_LENGTH] for state in states]
 
-    def legal_states(self, states: Any) -> np.ndarray[Any, np.dtype[np.int8]]:
-        assert self._menu is not None
-        return self._menu.legal(states)
+    def legal_states(self, states: Any) -> Array:
+        assert self._menus is not None
+        return self._by_world(states, [menu.legal for menu in self._menus])
+
+    def _by_world(self, states: Any, see: Sequence[Callable[[Any], Array]]) -> Array:
+        """What each world's function makes of its states, in the order of the states."""
+        if len(see) == 1 or not len(states):
+            return see[0](states)
+        order = np.argsort(states["world"], kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(states["world"][order])) + 1)
+        seen = np.concatenate([see[states["world"][part[0]]](states[part]) for part in parts])
+        return seen[np.argsort(order)]
 
     def sample_state(self, state: Any, rng: np.random.Generator) -> str:
         """A message: a search for something in mind, a page to open, or an answer."""
-        graph, known = self.world.graph, listed(state["known"])
+        graph, known = self.desk_of(state).world.graph, listed(state["known"])
         pages, choice = listed(state["listed"]), int(rng.integers(8))
         if choice == 0:
             return self._say(Call("answer", {"text": self.guess(state, rng)}))
@@ -270,17 +309,17 @@ class KnowledgeSearch(HostEnv):
     # --- words ---
 
     def describe_state(self, state: Any) -> str:
-        return self._tell(self.desk, state, self._menu is not None)
+        return self._tell(self.desk_of(state), state, self._menus is not None)
 
     def show_state(self, state: Any) -> str:
         return self.describe_state(state)
 
     def action_words(self, action: Any) -> str:
-        if self._menu is None:
+        if self._menus is None:
             return str(action)
         if not self.legal_states(self._states)[0, action]:
             return f"slot {action} is empty"
-        return self._say(self._menu.call(self.state, int(action)))
+        return self._say(self._slot(int(action)))
 
     def parse(self, text: str) -> Any:
         """The action a text names: in the menu, a slot that can be chosen in the present state.
@@ -292,21 +331,22 @@ class KnowledgeSearch(HostEnv):
         if isinstance(call, Malformed):
             raise UnparseableActionError(call.reason)
         words = self._say(call)
-        if self._menu is None:
+        if self._menus is None:
             return words
         slots = np.flatnonzero(self.legal_states(self._states)).tolist()
         for slot in slots:
-            if self._say(self._menu.call(self.state, slot)).casefold() == words.casefold():
+            if self._say(self._slot(slot)).casefold() == words.casefold():
                 return slot
         raise UnparseableActionError(
             f"{words[:80]!r} is not on the menu here; say for example "
-            f"{self._say(self._menu.call(self.state, slots[0]))!r}"
+            f"{self._say(self._slot(slots[0]))!r}"
         )
 
     # --- pictures and scores ---
 
     def draw_state(self, state: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        pages, opened, page = self.world.corpus, listed(state["opened"]), int(state["page"])
+        pages, opened = self.desk_of(state).world.pages, listed(state["opened"])
+        page = int(state["page"])
         return draw_search(
             self.question(state).words,
             str(state["query"]),
@@ -314,7 +354,7 @@ class KnowledgeSearch(HostEnv):
                 (pages.title(number), number in opened, number == page)
                 for number in listed(state["results"])
             ],
-            (pages.title(page), pages.text(page)) if page >= 0 else None,
+            (pages.title(page), " ".join(pages.lines(page))) if page >= 0 else None,
             bool(state["verdict"] == RIGHT) if state["verdict"] else None,
         )
 

@@ -1,6 +1,5 @@
-"""What all retrievers share: what is asked, what is found, and a name for each of them."""
+"""What all retrievers share: what is asked, and what is found."""
 
-import importlib
 import itertools
 import re
 from collections.abc import Iterable, Sequence
@@ -14,21 +13,6 @@ from ..kernel import InvalidArgumentError
 MAX_WORDS, MAX_CHARACTERS = 64, 4096
 
 _WORD = re.compile(r"[^\W_]+")
-
-_CLASSES = {
-    "bm25": ("bm25", "BM25"),
-    "dense": ("dense", "DenseIndex"),
-    "hybrid": ("fusion", "Hybrid"),
-    "reranked": ("fusion", "Reranked"),
-    "degraded": ("degraded", "Degraded"),
-    "noisy_queries": ("degraded", "NoisyQueries"),
-    "sources": ("degraded", "DualSources"),
-    "neighbours": ("neighbours", "EntityNeighbours"),
-    "simulated": ("simulated_search", "SimulatedSearch"),
-    "http": ("http_search", "HttpSearch"),
-}
-#: The names that `retriever_class` knows.
-RETRIEVERS = tuple(_CLASSES)
 
 
 class Found(NamedTuple):
@@ -96,15 +80,3 @@ def nothing(n: int, k: int) -> Found:
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise InvalidArgumentError(f"k must be an integer ≥ 1; got {k!r}")
     return Found(np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32))
-
-
-def retriever_class(name: str) -> type:
-    """The class of a retriever by its name in `RETRIEVERS`.
-
-    Raises:
-        InvalidArgumentError: there is no such name.
-    """
-    if name not in _CLASSES:
-        raise InvalidArgumentError(f"the retriever must be one of {RETRIEVERS}; got {name!r}")
-    module, class_name = _CLASSES[name]
-    return getattr(importlib.import_module(f".{module}", __package__), class_name)

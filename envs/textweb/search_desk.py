@@ -1,17 +1,22 @@
 """An episode of searching as a record, and what tools do to it."""
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..kernel import StateLayout
+from ..kernel import InvalidArgumentError, StateLayout
 from ..kernel.state import Field
 from .answers import grade
+from .degraded import Degraded, probability
 from .grammar import Call
+from .neighbours import EntityNeighbours
 from .plain import clean
 from .questions import Question
 from .retrievers import Retriever, words_of
+from .schema import RELATIONS_PER_TYPE
+from .simulated_search import SimulatedSearch
 from .tools import LEVELS
 from .world import TOP_K, KnowledgeWorld
 
@@ -48,7 +53,7 @@ def layout(tools: Sequence[str]) -> StateLayout:
     """The record of an episode with these tools."""
     extra = [field for tool in tools for field in TOOL_FIELDS.get(tool, [])]
     return StateLayout(
-        [("question", np.int32), ("offered", np.int32, (OFFERED,))],
+        [("world", np.int32), ("question", np.int32), ("offered", np.int32, (OFFERED,))],
         [
             ("known", np.int32, (KNOWN,)),
             ("query", f"U{QUERY_LENGTH}"),
@@ -75,7 +80,6 @@ class SearchDesk:
         world: what is searched.
         questions: what can be asked.
         tools: those that can be used.
-        engines: what finds pages, by tool.
     """
 
     def __init__(
@@ -83,20 +87,46 @@ class SearchDesk:
         world: KnowledgeWorld,
         questions: Sequence[Question],
         tools: Sequence[str],
-        engines: Mapping[str, Retriever],
     ):
-        self.world, self.questions = world, questions
-        self.tools, self.engines = tuple(tools), engines
+        self.world, self.questions, self.tools = world, questions, tuple(tools)
+        if "neighbours" in tools and world.pages is not world.corpus:
+            raise InvalidArgumentError('the tool "neighbours" needs pages that are not made up')
+        self.degraded = 0.0
         self._uses: dict[str, Callable[[Any, Any], None]] = {
             tool: getattr(self, f"_{tool}") for tool in tools if tool != "answer"
         }
+
+    @property
+    def degraded(self) -> float:
+        """The share of the pages found that are wrong."""
+        return self._degraded
+
+    @degraded.setter
+    def degraded(self, share: float) -> None:
+        self._degraded = probability("degraded", share)
+        #: What finds pages, by tool.
+        self.engines: dict[str, Retriever] = dict(self.world.engines)
+        if share:
+            pages, seed = len(self.world.corpus), self.world.seed
+            for tool, engine in self.world.engines.items():
+                if isinstance(engine, SimulatedSearch):
+                    self.engines[tool] = noisy = copy.copy(engine)
+                    noisy.noise = share
+                else:
+                    self.engines[tool] = Degraded(engine, pages, share, seed)
+        if "neighbours" in self.tools:
+            graph = self.world.graph
+            starts = np.arange(graph.n + 1) * RELATIONS_PER_TYPE
+            self.engines["neighbours"] = EntityNeighbours(
+                graph.read_name, graph.tails.ravel(), starts, self.world.corpus.page_of
+            )
 
     def question(self, state: Any) -> Question:
         """The question asked in a state."""
         return self.questions[state["question"]]
 
     def begin(self, state: Any) -> None:
-        """Nothing has been searched for; `question` and `offered` are set by the caller."""
+        """Nothing has been searched for; the caller has set what is asked."""
         question = self.question(state)
         for name in ("query", "problem", "wanted", "goal", "note", "report"):
             if name in state.dtype.names:
@@ -158,13 +188,14 @@ class SearchDesk:
         question = self.question(state)
         state["page"] = page
         state["opened"] = padded(latest(state["opened"], [page], OPENED), OPENED)
-        facts, needed = set(self.world.corpus.facts(page)), question.facts()
+        pages, needed = self.world.pages, question.facts()
+        facts = set(pages.facts(page))
         for i, fact in enumerate(needed):
             if fact in facts:
                 state["covered"] |= 1 << i
         state["coverage"] = int(state["covered"]).bit_count() / len(needed)
         asked = [question.nodes[v] for v in question.known]
-        read = [e for e in self.world.corpus.mentions(page) if e not in asked]
+        read = [e for e in pages.mentions(page) if e not in asked]
         others = latest(state["known"][len(asked) :], read, KNOWN - len(asked))
         state["known"] = padded([*asked, *others], KNOWN)
 
@@ -220,10 +251,8 @@ class SearchDesk:
     def supports(self, page: int, claim: str) -> bool:
         """Whether all words of a claim stand in one sentence of a page."""
         wanted = set(words_of(claim))
-        pages = self.world.corpus
-        return bool(wanted) and any(
-            wanted <= set(words_of(pages.say(sentence))) for sentence in pages.sentences(page)
-        )
+        lines = self.world.pages.lines(page)
+        return bool(wanted) and any(wanted <= set(words_of(line)) for line in lines)
 
     def _is_listed(self, state: Any, page: int) -> bool:
         """Whether a page was found in this episode; says so where it was not."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernel import InvalidArgumentError
 from .grammar import Call
 from .schema import COLUMNS, RELATIONS, RELATIONS_PER_TYPE
 from .search_desk import KNOWN, OFFERED, SearchDesk
@@ -47,6 +48,8 @@ class Menu:
             self.columns[i, : len(question.edges)] = [edge.column for edge in question.edges]
         self.hops = (self.columns >= 0).sum(axis=1)
         self.answer_types = world.graph.types[[q.answers[0] for q in desk.questions]]
+        if world.pages is not world.corpus:
+            raise InvalidArgumentError('retriever="simulated" needs actions="text"')
         pages = world.corpus
         rows = np.flatnonzero(pages.fact >= 0)
         page = np.searchsorted(pages.starts, rows, side="right") - 1

@@ -23,7 +23,7 @@ def english(desk: SearchDesk, state: Any, offered: bool) -> str:
         state: the record.
         offered: whether the names on offer are told.
     """
-    names, corpus = state.dtype.names, desk.world.corpus
+    names, pages = state.dtype.names, desk.world.pages
     lines = [f"Question: {desk.question(state).words}"]
     for name, says in (("goal", "Goal"), ("note", "Note"), ("report", "Report")):
         if name in names and state[name]:
@@ -39,11 +39,11 @@ def english(desk: SearchDesk, state: Any, offered: bool) -> str:
     if state["query"]:
         lines.append(f"Results for {state['query']}:" + ("" if results else " none"))
     lines += [
-        f"{page} {corpus.title(page)}{' (read)' if page in opened else ''}" for page in results
+        f"{page} {pages.title(page)}{' (read)' if page in opened else ''}" for page in results
     ]
     page = int(state["page"])
     if page >= 0:
-        lines.append(f"Page {page} {corpus.title(page)}: {corpus.text(page)}")
+        lines.append(f"Page {page} {pages.title(page)}: {' '.join(pages.lines(page))}")
         if "wanted" in names and state["wanted"]:
             lines.append(f"Found: {_sentences_with(desk, page, str(state['wanted']))}")
     if offered:
@@ -65,9 +65,8 @@ def _help(desk: SearchDesk) -> str:
 
 def _sentences_with(desk: SearchDesk, page: int, words: str) -> str:
     """The sentences of a page that hold all of some words."""
-    wanted, corpus = set(words_of(words)), desk.world.corpus
-    said = map(corpus.say, corpus.sentences(page))
-    return " ".join(s for s in said if wanted <= set(words_of(s))) or "nothing"
+    wanted, lines = set(words_of(words)), desk.world.pages.lines(page)
+    return " ".join(s for s in lines if wanted <= set(words_of(s))) or "nothing"
 
 
 def terse(desk: SearchDesk, state: Any, offered: bool) -> str:
@@ -83,7 +82,7 @@ def terse(desk: SearchDesk, state: Any, offered: bool) -> str:
             lines.append(f"{name} {' '.join(words_of(str(state[name])))}")
     if state["query"]:
         found = [
-            f"{page} {compact.word(world.graph.name(int(world.corpus.about[page])))}"
+            f"{page} {compact.word(world.graph.name(world.pages.subject(page)))}"
             for page in listed(state["results"])
         ]
         lines.append(" ".join(["found", *found]))
@@ -91,7 +90,7 @@ def terse(desk: SearchDesk, state: Any, offered: bool) -> str:
     if page >= 0:
         asked = set(words_of(str(state["query"])))
         told = sorted(
-            world.corpus.triples(page),
+            world.pages.triples(page),
             key=lambda triple: -len(asked & {name.lower() for name in triple}),
         )
         lines.append(f"page {page} {compact.facts(told)}".rstrip())

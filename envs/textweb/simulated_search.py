@@ -8,6 +8,7 @@ import numpy as np
 from ..kernel import InvalidArgumentError
 from .degraded import probability, query_rng
 from .neighbours import ReadName, entities_in
+from .pages import Triple
 from .retrievers import Found, listed, query_words
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -50,15 +51,14 @@ class SimulatedSearch:
     probability. The same query always gets the same pages, and more of them are noisy as it grows.
 
     Pages are not kept. A page's number says which fact it states, in which sentence, and with which
-    tail, so `read`, `title` and `text` can tell from it what the page says.
+    tail, and so what the page says: the engine is at the same time the `Pages` that it finds.
 
     Args:
-        facts: (n, 3) head, relation and tail of each fact. Tails of a relation are entities, or
-            numbers of any meaning.
+        facts: (n, 3) head, relation and tail of each fact.
         relations: the words for relations, in lower case.
+        links: (relations,) `bool`, whether the tails of a relation are entities or plain numbers.
         read_name: tells entities from other words.
         name: the name of an entity.
-        value: the words for a tail, given its relation and the tail.
         noise: the probability that a page is noisy; may be set at any time, as curricula do.
         seed: of what is made up.
 
@@ -70,9 +70,9 @@ class SimulatedSearch:
         self,
         facts: Array,
         relations: Sequence[str],
+        links: Array,
         read_name: ReadName,
         name: Callable[[int], str],
-        value: Callable[[int, int], str],
         noise: float = 0.0,
         seed: int = 0,
     ):
@@ -84,11 +84,11 @@ class SimulatedSearch:
                 f"facts must have relations from 0 to {len(relations) - 1}; "
                 f"got {facts[:, 1].min()} to {facts[:, 1].max()}"
             )
-        self.facts = facts
+        self.known = facts
         self.relations = relations
+        self.links = links
         self.read_name = read_name
         self.name = name
-        self.value = value
         self.noise = noise
         self.seed = seed
         self._by_head, self._by_relation = (
@@ -115,25 +115,56 @@ class SimulatedSearch:
         Raises:
             InvalidArgumentError: there is no such page.
         """
-        if not 0 <= page < len(self.facts) * _VARIANTS:
+        if not 0 <= page < len(self.known) * _VARIANTS:
             raise InvalidArgumentError(
-                f"page must be from 0 to {len(self.facts) * _VARIANTS - 1}; got {page!r}"
+                f"page must be from 0 to {len(self.known) * _VARIANTS - 1}; got {page!r}"
             )
         fact, variant = divmod(int(page), _VARIANTS)
         template, lie = divmod(variant, 1 + _LIES)
-        tail = self._wrong_tail(fact, lie) if lie else int(self.facts[fact, 2])
+        tail = self._wrong_tail(fact, lie) if lie else int(self.known[fact, 2])
         return MadeUp(fact, tail, template)
+
+    # --- what pages say; see `Pages` ---
 
     def title(self, page: int) -> str:
         """The name of the entity that a page is about."""
-        return self.name(int(self.facts[self.read(page).fact, 0]))
+        return self.name(self.subject(page))
 
-    def text(self, page: int) -> str:
-        """What a page says, in words."""
-        fact, tail, template = self.read(page)
-        head, relation, _ = self.facts[fact].tolist()
-        words = {"h": self.name(head), "r": self.relations[relation]}
-        return _TEMPLATES[template].format(**words, t=self.value(relation, tail))
+    def subject(self, page: int) -> int:
+        """The entity that a page is about."""
+        return int(self.known[self.read(page).fact, 0])
+
+    def lines(self, page: int) -> list[str]:
+        """The one sentence of a page."""
+        [(head, relation, tail)] = self.triples(page)
+        return [_TEMPLATES[self.read(page).template].format(h=head, r=relation, t=tail)]
+
+    def triples(self, page: int) -> list[Triple]:
+        """What a page tells, true or not."""
+        fact, tail, _ = self.read(page)
+        head, relation, _ = self.known[fact].tolist()
+        value = self.name(tail) if self.links[relation] else str(tail)
+        return [(self.name(head), self.relations[int(relation)], value)]
+
+    def facts(self, page: int) -> list[int]:
+        """The fact that a page states, where it states it as it is."""
+        fact, tail, _ = self.read(page)
+        return [fact] if tail == self.known[fact, 2] else []
+
+    def mentions(self, page: int) -> list[int]:
+        """The entities that a page names."""
+        fact, tail, _ = self.read(page)
+        head, relation, _ = self.known[fact].tolist()
+        return [head, tail] if self.links[relation] else [head]
+
+    def pages_stating(self, fact: int) -> Array:
+        """The pages that state a fact, one for each sentence."""
+        return fact * _VARIANTS + np.arange(len(_TEMPLATES)) * (1 + _LIES)
+
+    def tell(self, listed: Array, facts: Array) -> Array:
+        """In which rows a page states the row's fact; see `Pages`."""
+        fact, variant = np.divmod(listed, _VARIANTS)
+        return np.any((fact == facts[:, None]) & (variant % (1 + _LIES) == 0), axis=1)
 
     def _row(self, query: str, k: int) -> list[tuple[int, float]]:
         """The pages for a query and how many of its words, the name and the relation, they meet."""
@@ -142,7 +173,7 @@ class SimulatedSearch:
         for entity in entities_in(query, self.read_name):
             start, end = np.searchsorted(self._heads, [entity, entity + 1])
             for fact in self._by_head[start:end].tolist():
-                scored.append((1.0 + (self.relations[self.facts[fact, 1]] in asked), fact))
+                scored.append((1.0 + (self.relations[self.known[fact, 1]] in asked), fact))
         scored.sort(key=lambda pair: (-pair[0], pair[1]))
         rng = query_rng(self.seed, query)
         row = []
@@ -154,8 +185,8 @@ class SimulatedSearch:
 
     def _wrong_tail(self, fact: int, lie: int) -> int:
         """What another fact of the relation has as tail; the right one where all seem to agree."""
-        _, relation, tail = self.facts[fact].tolist()
+        _, relation, tail = self.known[fact].tolist()
         start, end = np.searchsorted(self._sorted_relations, [relation, relation + 1])
         rng = np.random.default_rng([self.seed, fact, lie])
-        others = self.facts[self._by_relation[rng.integers(start, end, _TRIES)], 2]
+        others = self.known[self._by_relation[rng.integers(start, end, _TRIES)], 2]
         return next((other for other in others.tolist() if other != tail), tail)

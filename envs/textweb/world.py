@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernel import InvalidArgumentError
-from .corpus import MIX, TRUSTED, Corpus
-from .engines import make_engines
+from .corpus import MIX, Corpus
+from .engines import MakeRetriever, make_engines
 from .graph import Graph
+from .pages import Pages
 from .patterns import PATTERNS
 from .questions import Question, cover
 from .retrievers import Found, query_words
 from .schema import COLUMNS, TYPES, column_word
+from .simulated_search import SimulatedSearch
 
 Array = np.ndarray[Any, Any]
 
@@ -64,6 +66,7 @@ class KnowledgeWorld:
         graph: the facts.
         corpus: what is written of them.
         engines: what finds pages, by tool.
+        pages: those that are found: of the corpus, or made up by a simulated engine.
     """
 
     def __init__(
@@ -72,13 +75,16 @@ class KnowledgeWorld:
         documents: int,
         mix: Mapping[str, float] = MIX,
         alias_rate: float = 0.0,
-        retriever: str = "bm25",
+        retriever: str | MakeRetriever = "bm25",
         sources: str = "single",
     ):
         self.seed, entities = seed, documents - documents // _OTHERS
         self.graph = Graph(entities, seed)
         self.corpus = Corpus(self.graph, documents, seed, mix, alias_rate)
         self.engines = make_engines(self.corpus, retriever, sources)
+        self.pages: Pages = self.corpus
+        if isinstance(engine := self.engines["search"], SimulatedSearch):
+            self.pages = engine
         self._questions: dict[tuple[str, int], tuple[Question, ...]] = {}
 
     def query(self, entity: int, fact: int) -> str:
@@ -115,7 +121,8 @@ class KnowledgeWorld:
             kept = [q for q, ok in zip(proposed, self.answerable(proposed), strict=True) if ok]
             if not kept:
                 raise InvalidArgumentError(
-                    f"a world of {len(self.corpus)} pages has no question of pattern {pattern!r}"
+                    f"a world of {len(self.corpus)} pages has no question of pattern {pattern!r} "
+                    "that can be answered"
                 )
             self._questions[pattern, count] = tuple(kept[:count])
         return self._questions[pattern, count]
@@ -139,43 +146,32 @@ class KnowledgeWorld:
             query = self.query(entity, fact)
             listed = self.search([query]).pages[0]
             page = next(int(p) for p in listed if self.states(int(p), fact))
-            told = needed & set(self.corpus.facts(page))
+            told = needed & set(self.pages.facts(page))
             steps.append(Step(query, page, tuple(sorted(told))))
             learned |= told
         return steps
 
     def states(self, page: int, fact: int) -> bool:
-        """Whether a page that can be trusted states a fact."""
-        return page >= 0 and page in self.corpus.pages_stating(fact)
+        """Whether a page states a fact as it is."""
+        return page >= 0 and fact in self.pages.facts(page)
 
     def dispersion(self, question: Question) -> int:
         """The least number of pages that state all that the answer needs."""
-        return cover([frozenset(self.corpus.pages_stating(f).tolist()) for f in question.facts()])
+        return cover([frozenset(self.pages.pages_stating(f).tolist()) for f in question.facts()])
 
     def _found(self, lookups: Sequence[tuple[int, int]]) -> Array:
         """For which pairs of entity and fact the query lists a page that states the fact."""
         listed = self.search([self.query(*look) for look in lookups]).pages
-        facts = np.array([fact for _, fact in lookups], np.int64)
-        key = listed.astype(np.int64) * (self.graph.n * COLUMNS) + facts[:, None]
-        place = np.searchsorted(self._statements, key).clip(max=len(self._statements) - 1)
-        return np.any((listed >= 0) & (self._statements[place] == key), axis=1)
-
-    @functools.cached_property
-    def _statements(self) -> Array:
-        """Every pair of a page and a fact that it states, as one number, sorted."""
-        pages, starts = self.corpus.stating
-        facts = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-        trusted = np.isin(self.corpus.kinds[pages], TRUSTED)
-        return np.sort((pages.astype(np.int64) * (len(starts) - 1) + facts)[trusted])
+        return self.pages.tell(listed, np.array([fact for _, fact in lookups], np.int64))
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=8)
 def open_world(
     seed: int,
     documents: int,
     mix: tuple[tuple[str, float], ...],
     alias_rate: float,
-    retriever: str,
+    retriever: str | MakeRetriever,
     sources: str,
 ) -> KnowledgeWorld:
     """The world of these settings, which all environments of a process share."""

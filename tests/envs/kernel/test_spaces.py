@@ -7,7 +7,13 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
-from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
+from gymnasium.vector.utils import (
+    batch_space,
+    concatenate,
+    create_empty_array,
+    create_shared_memory,
+    iterate,
+)
 
 from spelunk.envs.kernel import InvalidArgumentError, Unicode
 
@@ -40,6 +46,17 @@ def test_contains_every_text_up_to_its_length():
     assert "x" * 41 not in space
     assert b"bytes" not in space
     assert 3 not in space
+
+
+def test_texts_of_any_length():
+    space = Unicode(None, seed=0)
+    assert "x" * 10**7 in space
+    assert b"bytes" not in space
+    assert max(len(space.sample()) for _ in range(200)) in range(200, 257)
+    assert repr(space) == "Unicode(None)"
+    assert space != Unicode(5)
+    with pytest.raises(InvalidArgumentError, match="shared memory"):
+        create_shared_memory(space, 2)
 
 
 def test_samples_are_reproducible_members_of_all_lengths():

@@ -14,9 +14,7 @@ from spelunk.envs.textweb.bm25 import BM25, WordNumbers
 from spelunk.envs.textweb.retrievers import (
     MAX_CHARACTERS,
     MAX_WORDS,
-    RETRIEVERS,
     query_words,
-    retriever_class,
 )
 
 
@@ -231,10 +229,3 @@ def test_numbers_of_words_go_on_growing():
     assert ids.tolist() == [0, 1, 1, 2]
     assert offsets.tolist() == [0, 2, 2, 4]
     assert [vocabulary.word_id(word) for word in "abcd"] == [0, 1, 2, -1]
-
-
-def test_every_retriever_has_a_name():
-    assert retriever_class("bm25") is BM25
-    assert all(callable(retriever_class(name).search) for name in RETRIEVERS)
-    with pytest.raises(InvalidArgumentError, match="bm25"):
-        retriever_class("tf-idf")

@@ -1,4 +1,8 @@
-"""Dense retrieval: exact neighbours, repeatability, and an encoder that learns."""
+"""Dense retrieval: exact neighbours, repeatability, an encoder that learns, and transformers."""
+
+import json
+import shutil
+import socket
 
 import numpy as np
 import pytest
@@ -6,6 +10,7 @@ import pytest
 from spelunk.envs.kernel import InvalidArgumentError
 from spelunk.envs.textweb import dense
 from spelunk.envs.textweb.bm25 import WordNumbers
+from spelunk.envs.textweb.corpus import Corpus
 from spelunk.envs.textweb.dense import (
     DenseIndex,
     HashedEncoder,
@@ -13,6 +18,8 @@ from spelunk.envs.textweb.dense import (
     sentence_encoder,
     train_encoder,
 )
+from spelunk.envs.textweb.graph import Graph
+from spelunk.envs.textweb.retrievers import words_of
 
 
 class Table:
@@ -142,3 +149,100 @@ def test_other_encoders_are_optional(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sentence_transformers", None)
     with pytest.raises(ImportError, match="pip install"):
         sentence_encoder("model")
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """The pages of a small world, some of them twice."""
+    corpus = Corpus(Graph(90, 3), 120, 3)
+    return [f"{corpus.title(page)} {corpus.text(page)}" for page in (*range(120), *range(40))]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, texts):
+    """The folder of a sentence-transformers model that knows the words of the pages."""
+    library = pytest.importorskip("sentence_transformers", minversion="6")
+    import tokenizers
+    import torch
+    import transformers
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]"}
+    words = [*special.values(), *sorted({word for text in texts for word in words_of(text)})]
+    numbers = {word: number for number, word in enumerate(words)}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(numbers, "[UNK]"))
+    tokenizer.normalizer = tokenizers.normalizers.Lowercase()
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=len(words), hidden_size=96, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=192, max_position_embeddings=64, initializer_range=0.3,
+    )  # fmt: skip
+    bert, folder = tmp_path_factory.mktemp("bert"), tmp_path_factory.mktemp("model")
+    transformers.BertModel(config).save_pretrained(bert)
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+    fast.save_pretrained(bert)
+    modules = [Transformer(str(bert)), Pooling(config.hidden_size)]
+    library.SentenceTransformer(modules=modules, device="cpu").save(str(folder))
+    return folder
+
+
+def test_a_sentence_transformer_finds_what_numpy_finds(model, texts):
+    encode = sentence_encoder(str(model))
+    vectors = encode(texts)
+    assert vectors.shape == (len(texts), 96)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(sentence_encoder(str(model), batch=32)(texts), vectors, atol=1e-3)
+    queries = [*texts[:60], *(" ".join(words_of(text)[:2]) for text in texts[:60])]
+    found = DenseIndex(encode, vectors).search(queries, 5)
+    pages, asked = (dense._unit(some).astype(float) for some in (vectors, encode(queries)))
+    exact = asked @ pages.T
+    order = np.argsort(-exact, axis=1, kind="stable")[:, :5]  # ties by page number
+    assert (found.pages == order).all()
+    np.testing.assert_array_equal(found.scores, np.take_along_axis(exact, order, 1))
+    assert (found.pages[:40, 0] == np.arange(40)).all()
+    assert (found.pages[:40, 1] == np.arange(120, 160)).all(), "the same pages once more"
+
+
+def test_a_sentence_transformer_gives_a_text_the_same_vector_in_any_company(model, texts):
+    encode = sentence_encoder(str(model))
+    together = encode(texts)
+    np.testing.assert_array_equal(np.concatenate([encode([text]) for text in texts]), together)
+    np.testing.assert_array_equal(encode(texts[::-1]), together[::-1])
+
+
+def test_whatever_a_sentence_transformer_is_told_raises_nothing(model):
+    encode = sentence_encoder(str(model))
+    assert encode([]).shape == (0, 96)
+    told = encode(["", "?!", "\ud800", "\ud800 years", "\x00\u202e years <b>", "years " * 9000])
+    assert not told[:3].any()
+    assert told[3:].any(axis=1).all()
+    assert np.isfinite(told).all()
+    index = DenseIndex(encode, told)
+    assert index.search(["", "years"], 9).pages[0].tolist() == [-1] * 9
+
+
+def test_models_are_data_on_this_machine(model, tmp_path, monkeypatch):
+    import torch
+    from safetensors.torch import load_file
+
+    called = []
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: called.append("connect"))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: called.append("look up"))
+    sentence_encoder(str(model))(["years"])
+    with pytest.raises(OSError, match="cached"):
+        sentence_encoder("a-model-that-nobody-made")
+    assert not called
+    pickled, coded = tmp_path / "pickled", tmp_path / "coded"
+    for copy in (pickled, coded):
+        shutil.copytree(model, copy)
+    torch.save(load_file(model / "model.safetensors"), pickled / "pytorch_model.bin")
+    (pickled / "model.safetensors").unlink()
+    with pytest.raises(OSError, match="safetensors"):
+        sentence_encoder(str(pickled))
+    modules = json.loads((model / "modules.json").read_text())
+    modules[1]["type"] = "own.Pooling"
+    (coded / "modules.json").write_text(json.dumps(modules))
+    (coded / "own.py").write_text("raise AssertionError('code of the model was run')")
+    with pytest.raises(ValueError, match="third-party code"):
+        sentence_encoder(str(coded))

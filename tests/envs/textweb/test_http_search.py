@@ -10,7 +10,9 @@ import pytest
 
 from spelunk.envs.kernel import InvalidArgumentError
 from spelunk.envs.textweb import http_search
+from spelunk.envs.textweb.bm25 import BM25
 from spelunk.envs.textweb.http_search import HttpSearch, SearchServiceError, clean_text
+from spelunk.envs.textweb.knowledge_search import KnowledgeSearch
 
 PAGES = {
     "red": [("a", "Red", "a <b>red</b> fox", 3.5), ("b", "Fox", "fox\x00 &amp; hound", 2.0)],
@@ -55,6 +57,8 @@ class Handler(BaseHTTPRequestHandler):
         return self.send(200, mood if isinstance(mood, bytes) else self.hits(query))
 
     def hits(self, query):
+        if self.server.hits:
+            return json.dumps({"hits": {"hits": self.server.hits(query)}}).encode()
         rows = PAGES.get(query, [])
         if self.command == "POST":
             hits = [
@@ -79,7 +83,7 @@ def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(http_search, "_PAUSE", 0.01)
     one = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    one.mood, one.asked = "kind", []
+    one.mood, one.asked, one.hits = "kind", [], None
     one.url = f"http://127.0.0.1:{one.server_port}"
     one.handle_error = lambda *args: None
     thread = threading.Thread(target=one.serve_forever, args=(0.01,))
@@ -88,6 +92,38 @@ def server(monkeypatch):
     one.shutdown()
     thread.join()
     one.server_close()
+
+
+def test_a_world_behind_a_service(server):
+    """Pages of a corpus, uploaded under their numbers, are found and opened as those at hand."""
+    corpus = KnowledgeSearch(actions="text").world.corpus
+    engine = BM25(*corpus.tokens(), corpus.vocabulary)
+
+    def hits(query):
+        found = engine.search([query], 5)
+        return [
+            {
+                "_id": str(page),
+                "_score": float(score),
+                "_source": {"title": corpus.title(page), "text": corpus.text(page)},
+            }
+            for page, score in zip(found.pages[0].tolist(), found.scores[0], strict=True)
+            if page >= 0
+        ]
+
+    server.hits = hits
+
+    def make(corpus):
+        return HttpSearch(server.url + "/pages/_search", numbered=len(corpus))
+
+    env = KnowledgeSearch(actions="text", retriever=make, per_pattern=20)
+    env.reset(seed=0)
+    for message in env.plan(env.state):
+        reward = env.step(message)[1]
+    assert reward == 1
+    server.hits = None
+    with pytest.raises(SearchServiceError, match="not the number"):
+        make(corpus).search(["red"], 3)
 
 
 @pytest.mark.parametrize("api", ["opensearch", "searxng"])

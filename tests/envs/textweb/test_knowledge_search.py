@@ -10,6 +10,7 @@ import pytest
 from spelunk.envs.kernel import InvalidActionError, InvalidArgumentError, UnparseableActionError
 from spelunk.envs.textweb import search_menu as sm
 from spelunk.envs.textweb.answers import gold, grade
+from spelunk.envs.textweb.bm25 import BM25
 from spelunk.envs.textweb.knowledge_search import KnowledgeSearch
 from spelunk.envs.textweb.patterns import PATTERNS
 from spelunk.envs.textweb.schema import COLUMNS, RELATIONS, RELATIONS_PER_TYPE
@@ -319,10 +320,55 @@ def test_strange_queries_are_only_words():
 
 def test_what_is_no_text_is_illegal():
     env = started(actions="text")
-    for wrong in (3, None, b"open: 1", "x" * 20_000):
+    for wrong in (3, None, b"open: 1"):
         with pytest.raises(InvalidActionError):
             env.step(wrong)
     assert env.state["step_count"] == 0
+
+
+@pytest.mark.parametrize("dialect", ["english", "compact"])
+def test_a_message_of_any_length_costs_a_step(dialect):
+    env = started(actions="text", dialect=dialect)
+    for steps, message in enumerate(
+        ("x" * 20_000, "search: " + "y " * 2**20, "<search>" * 10**5), 1
+    ):
+        text, reward, terminated, _, _ = env.step(message)
+        assert (reward, terminated, env.state["step_count"]) == (0, False, steps)
+        assert text in env.observation_space
+        assert "16384" in text if dialect == "english" else text.endswith("bad")
+
+
+def test_several_worlds():
+    """The reset seed draws one of them, the option `task` names one; each has its own questions."""
+    env = KnowledgeSearch(actions="text", worlds=3)
+    drawn = set()
+    for seed in range(20):
+        env.reset(seed=seed)
+        drawn.add(int(env.state["world"]))
+        assert env.world.seed == env.state["world"]
+        for message in plan(env):
+            reward = env.step(message)[1]
+        assert reward == 1
+    assert drawn == {0, 1, 2}
+    env.reset(seed=0, options={"task": 2})
+    twin = KnowledgeSearch(world_seed=2)
+    twin.reset(seed=0)
+    assert env.question(env.state) == twin.question(twin.state)
+
+
+def test_worlds_by_lane():
+    """A lane keeps its world over episodes, and sees what an environment of it alone does."""
+    worlds, env = [2, 0, 1, 2, 0], gymnasium.make_vec(ID, num_envs=5, worlds=3)
+    env.reset(seed=3, options={"task": worlds})
+    alone = [KnowledgeSearch(world_seed=w) for w in worlds]
+    for lane, one in enumerate(alone):
+        seen, info = one.reset(seed=3 + lane)
+        batch = env.unwrapped
+        np.testing.assert_array_equal(batch.buffers.observations[lane], seen)
+        np.testing.assert_array_equal(batch.buffers.mask[lane], info["action_mask"])
+    for _ in range(60):
+        env.step(env.unwrapped.sample_actions(np.random.default_rng(1)))
+    assert env.unwrapped.states["world"].tolist() == worlds
 
 
 def test_several_queries_at_once():
@@ -367,7 +413,78 @@ def test_degraded_retrieval():
     assert listed(bad.state["results"]) == found[0].tolist()
 
 
-@pytest.mark.parametrize("retriever", ["dense", "hybrid"])
+def test_the_dial_of_degraded_retrieval_turns():
+    env = KnowledgeSearch(actions="text")
+    names = [env.world.graph.name(entity) for entity in range(60)]
+    right = env.world.search(names).pages
+    for share in (0.0, 0.3, 1.0, 0.0):
+        env.degraded = share
+        found = env.desk.engines["search"].search(names, 5).pages
+        wrong = (found != right)[right >= 0].mean()
+        assert wrong == pytest.approx(share, abs=0.1 if 0 < share < 1 else 0)
+    with pytest.raises(InvalidArgumentError, match="degraded"):
+        env.degraded = 1.5
+
+
+def test_a_simulated_engine():
+    """Its pages tell what was asked for, or with the dial up something else; all can be used."""
+    env = KnowledgeSearch(actions="text", retriever="simulated", tools=("find", "verify"))
+    for seed in range(20):
+        env.reset(seed=seed)
+        for message in plan(env):
+            reward = env.step(message)[1]
+        assert (reward, env.state["coverage"]) == (1, 1)
+    page = int(env.state["page"])
+    [line] = env.world.pages.lines(page)
+    env.reset(seed=seed)
+    for message in plan(env)[:-1]:
+        env.step(message)
+    env.step(f"verify: {page} {line}")
+    assert env.state["passed"][0] == 1
+    env.degraded = 1.0
+    env.reset(seed=0)
+    message = plan(env)[0]
+    env.step(message)
+    facts = [env.world.pages.facts(page) for page in listed(env.state["results"])]
+    assert facts
+    assert not any(facts)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"retriever": "simulated"},
+        {"retriever": "simulated", "actions": "text", "tools": ("neighbours",)},
+        {"retriever": "simulated", "actions": "text", "sources": "local+web"},
+        {"retriever": "reranked", "actions": "text", "sources": "local+web"},
+        {"retriever": "altavista"},
+        {"worlds": 0},
+    ],
+)
+def test_engines_that_do_not_fit(arguments):
+    with pytest.raises(InvalidArgumentError):
+        KnowledgeSearch(**arguments)
+
+
+def test_an_engine_of_the_users():
+    asked = []
+
+    class Engine(BM25):
+        def search(self, queries, k):
+            asked.extend(queries)
+            return super().search(queries, k)
+
+    def make(corpus):
+        return Engine(*corpus.tokens(), corpus.vocabulary)
+
+    env = KnowledgeSearch(actions="text", retriever=make)
+    env.reset(seed=0)
+    env.step("search: my words")
+    assert asked[-1] == "my words"
+    assert KnowledgeSearch(actions="text", retriever=make).world is env.world
+
+
+@pytest.mark.parametrize("retriever", ["dense", "hybrid", "reranked"])
 def test_other_retrievers(retriever):
     env = KnowledgeSearch(actions="text", retriever=retriever)
     for seed in range(20):
