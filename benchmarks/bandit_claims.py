@@ -1,4 +1,4 @@
-"""Five statements about bandits, measured beside what theory or a table says.
+"""Six statements about bandits, measured beside what theory or a table says.
 
 - Sparse linear arms with errors (Dong & Yang 2023): a sparse net and hard thresholding find an arm
   at most 2ε short of the best, where errors that conspire mislead phased elimination.
@@ -7,6 +7,8 @@
 - Off-policy estimators have the bias and the variance that theory says.
 - Gittins and Whittle indices are the published ones, and those of closed forms.
 - The integer programme that maximises a network over feasible actions finds what enumeration finds.
+- Bandits with knapsacks (Badanidiyuru et al. 2013): with large budgets the earnings come near those
+  of the oracle's linear programme.
 
 Each row says what was expected, and whether it came true.
 """
@@ -18,6 +20,7 @@ from claims import (
     conservative_exploration,
     exact_argmax,
     indices,
+    knapsacks,
     off_policy_estimators,
     sparse_arms,
 )
@@ -29,6 +32,7 @@ PARTS = {
     "off_policy": off_policy_estimators,
     "indices": indices,
     "argmax": exact_argmax,
+    "knapsack": knapsacks,
 }
 
 

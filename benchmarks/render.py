@@ -69,6 +69,7 @@ TABLES = {
     "gittins": (bandit_claims.gittins_table, "bandit_claims"),
     "whittle": (bandit_claims.whittle_table, "bandit_claims"),
     "argmax": (bandit_claims.argmax_table, "bandit_claims"),
+    "knapsack": (bandit_claims.knapsack_table, "bandit_claims"),
     "coupled": (coupled.coupled_table, "coupled"),
     "world_questions": (knowledge.questions_table, "knowledge_world"),
     "world_built": (knowledge.built_table, "knowledge_world"),

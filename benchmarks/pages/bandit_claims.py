@@ -9,138 +9,138 @@ def _rows(part):
     return read("bandit_claims")[part]
 
 
-def _interval(row, key="interval", form=".2f"):
-    low, high = row[key]
-    return f"{low:{form}} to {high:{form}}"
+def _show(rows, columns):
+    """A table of rows; a column is its heading and how the fields of a row are formatted."""
+    shown = [
+        row | {"passed": _VERDICTS[row["passed"]], "expected": row.get("expected") or ""}
+        for row in rows
+    ]
+    heads, forms = zip(*columns, strict=True)
+    return table(heads, [[form.format(**row) for form in forms] for row in shown])
 
 
 def sparse_table():
     """How far the arm that is named is from the best."""
-    rows = [
-        (
-            row["errors"],
-            row["dimension"],
-            row["algorithm"],
-            f"{row['gap']:.3f}",
-            _interval(row),
-            row["within_two_epsilon"],
-            f"{row['queries']:,.0f}",
-            row["expected"] or "",
-            _VERDICTS[row["passed"]],
-        )
-        for row in _rows("sparse")
-    ]
-    head = (
-        "errors", "dimensions", "algorithm", "short of the best", "95% interval",
-        "within 2ε, of 20", "samples", "expected", "came true",
-    )  # fmt: skip
-    return table(head, rows)
+    columns = (
+        ("errors", "{errors}"),
+        ("dimensions", "{dimension}"),
+        ("algorithm", "{algorithm}"),
+        ("short of the best", "{gap:.3f}"),
+        ("95% interval", "{interval[0]:.2f} to {interval[1]:.2f}"),
+        ("within 2ε, of 20", "{within_two_epsilon}"),
+        ("samples", "{queries:,.0f}"),
+        ("expected", "{expected}"),
+        ("came true", "{passed}"),
+    )
+    return _show(_rows("sparse"), columns)
 
 
 def conservative_table():
     """Regret and violations."""
-    rows = [
-        (
-            row["algorithm"],
-            row["bonus"],
-            f"{row['regret']:,.0f}",
-            _interval(row, form=",.0f"),
-            f"{row['ratio']:.2f} ({row['largest_ratio']:.2f})",
-            f"{row['violations']:.2f}",
-            _interval(row, "violations_interval", ".1f"),
-            row["violating_runs"],
-            f"{row['late_baseline']:.1%}",
-            row["expected"],
-            _VERDICTS[row["passed"]],
-        )
-        for row in _rows("conservative")
-    ]
-    head = (
-        "algorithm", "bonus", "regret", "95% interval", "× UCBVI's (most)", "violations a run",
-        "95% interval", "runs with one, of 20", "baseline in the last fifth, at most",
-        "expected in each run", "came true",
-    )  # fmt: skip
-    return table(head, rows)
+    columns = (
+        ("algorithm", "{algorithm}"),
+        ("bonus", "{bonus}"),
+        ("regret", "{regret:,.0f}"),
+        ("95% interval", "{interval[0]:,.0f} to {interval[1]:,.0f}"),
+        ("× UCBVI's (most)", "{ratio:.2f} ({largest_ratio:.2f})"),
+        ("violations a run", "{violations:.2f}"),
+        ("95% interval", "{violations_interval[0]:.1f} to {violations_interval[1]:.1f}"),
+        ("runs with one, of 20", "{violating_runs}"),
+        ("baseline in the last fifth, at most", "{late_baseline:.1%}"),
+        ("expected in each run", "{expected}"),
+        ("came true", "{passed}"),
+    )
+    return _show(_rows("conservative"), columns)
 
 
 def off_policy_table():
     """Bias, variance and error of the estimators, beside theory's."""
     belief = {True: "right", False: "wrong", None: ""}
+    thousandfold = ("variance", "variance_expected", "mse", "mse_expected")
     rows = [
-        (
-            row["problem"],
-            f"`{row['estimator']}`",
-            belief[row["model"]],
-            belief[row["propensities"]],
-            f"{row['bias']:+.4f} ± {row['bias_reach'] / 4 * 1.96:.4f}",
-            f"{row['bias_expected']:+.4f}".replace("-0.0000", "+0.0000"),
-            f"{1e3 * row['variance']:.3f}",
-            f"{1e3 * row['variance_expected']:.3f}",
-            f"{1e3 * row['mse']:.3f}",
-            f"{1e3 * row['mse_expected']:.3f}",
-            f"{row['coverage']:.1%}",
-            _VERDICTS[row["passed"]],
-        )
+        row
+        | {key: belief[row[key]] for key in ("model", "propensities")}
+        | {"reach": row["bias_reach"] / 4 * 1.96, "theory": round(row["bias_expected"], 4) + 0.0}
+        | {key: 1e3 * row[key] for key in thousandfold}
         for row in _rows("off_policy")
     ]
-    head = (
-        "problem", "estimator", "model", "propensities", "bias", "theory", "variance · 1000",
-        "theory", "MSE · 1000", "theory", "coverage of 95%", "as theory says",
-    )  # fmt: skip
-    return table(head, rows)
+    columns = (
+        ("problem", "{problem}"),
+        ("estimator", "`{estimator}`"),
+        ("model", "{model}"),
+        ("propensities", "{propensities}"),
+        ("bias", "{bias:+.4f} ± {reach:.4f}"),
+        ("theory", "{theory:+.4f}"),
+        ("variance · 1000", "{variance:.3f}"),
+        ("theory", "{variance_expected:.3f}"),
+        ("MSE · 1000", "{mse:.3f}"),
+        ("theory", "{mse_expected:.3f}"),
+        ("coverage of 95%", "{coverage:.1%}"),
+        ("as theory says", "{passed}"),
+    )
+    return _show(rows, columns)
 
 
 def gittins_table():
     """Gittins indices beside published ones."""
-    rows = [
-        (
-            *(row[key] for key in ("discount", "wins", "losses")),
-            f"{row['index']:.5f}",
-            f"{row['published']:.4f}",
-            row["source"],
-            _VERDICTS[row["passed"]],
-        )
-        for row in _rows("indices")["gittins"]
-    ]
-    head = ("discount", "wins", "losses", "ours", "published", "source", "within 0.0001")
-    return table(head, rows)
+    columns = (
+        ("discount", "{discount}"),
+        ("wins", "{wins}"),
+        ("losses", "{losses}"),
+        ("ours", "{index:.5f}"),
+        ("published", "{published:.4f}"),
+        ("source", "{source}"),
+        ("within 0.0001", "{passed}"),
+    )
+    return _show(_rows("indices")["gittins"], columns)
 
 
 def whittle_table():
     """Whittle indices beside closed forms."""
     rows = [
-        (
-            row["arm"],
-            ", ".join(f"{value:.4f}" for value in row["indices"]),
-            ", ".join(f"{value:.4f}" for value in row["closed_form"]),
-            f"{row['error']:.0e}",
-            f"{row['tolerance']:.0e}",
-            _VERDICTS[row["passed"]],
-        )
+        row
+        | {
+            key: ", ".join(f"{value:.4f}" for value in row[key])
+            for key in ("indices", "closed_form")
+        }
         for row in _rows("indices")["whittle"]
     ]
-    head = ("arm", "ours", "closed form", "largest relative error", "allowed", "came true")
-    return table(head, rows)
+    columns = (
+        ("arm", "{arm}"),
+        ("ours", "{indices}"),
+        ("closed form", "{closed_form}"),
+        ("largest relative error", "{error:.0e}"),
+        ("allowed", "{tolerance:.0e}"),
+        ("came true", "{passed}"),
+    )
+    return _show(rows, columns)
 
 
 def argmax_table():
     """The integer programme beside enumeration."""
-    rows = [
-        (
-            row["family"],
-            f"{row['rows']:.0f}",
-            row["pairs"],
-            row["mismatches"],
-            f"{row['largest_difference']:.0e}",
-            f"{row['seconds']:.3f} ({row['most_seconds']:.2f})",
-            f"{row['greedy_short']:.1%}",
-            f"{row['swap_short']:.1%}",
-            _VERDICTS[row["passed"]],
-        )
-        for row in _rows("argmax")
-    ]
-    head = (
-        "constraints", "feasible rows", "pairs", "mismatches", "largest difference",
-        "seconds a solve (most)", "greedy falls short", "local search falls short", "came true",
-    )  # fmt: skip
-    return table(head, rows)
+    columns = (
+        ("constraints", "{family}"),
+        ("feasible rows", "{rows:.0f}"),
+        ("pairs", "{pairs}"),
+        ("mismatches", "{mismatches}"),
+        ("largest difference", "{largest_difference:.0e}"),
+        ("seconds a solve (most)", "{seconds:.3f} ({most_seconds:.2f})"),
+        ("greedy falls short", "{greedy_short:.1%}"),
+        ("local search falls short", "{swap_short:.1%}"),
+        ("came true", "{passed}"),
+    )
+    return _show(_rows("argmax"), columns)
+
+
+def knapsack_table():
+    """Shares of the value of the oracle's programme."""
+    columns = (
+        ("problem", "{problem}"),
+        ("budget", "{budget:,}"),
+        ("algorithm", "`{algorithm}`"),
+        ("share of the programme's value", "{share:.3f}"),
+        ("95% interval", "{interval[0]:.3f} to {interval[1]:.3f}"),
+        ("expected", "{expected}"),
+        ("came true", "{passed}"),
+    )
+    return _show(_rows("knapsack"), columns)

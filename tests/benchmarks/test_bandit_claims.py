@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from spelunk.benchmarks.claims import conservative_exploration, off_policy_estimators, sparse_arms
+from spelunk.benchmarks.claims import (
+    conservative_exploration,
+    knapsacks,
+    off_policy_estimators,
+    sparse_arms,
+)
 from spelunk.benchmarks.claims.off_policy_estimators import ROUNDS, beliefs, problems, theory
 
 
@@ -59,3 +64,19 @@ def test_verdicts_of_explorers_and_searchers():
     phased = "PhasedElimination, one design"
     assert not sparse_arms.judge("conspiring", 100, phased, good)["passed"]
     assert sparse_arms.judge("conspiring", 50, phased, good)["passed"] is None
+
+
+def test_shares_of_the_programme_are_held_against_the_goal_and_the_random_policy(monkeypatch):
+    near, random = np.array([0.9, 0.92, 0.94]), np.array([0.5, 0.6, 0.7])
+    row = knapsacks.judge("lagrange-bwk", 5_000, near, random)
+    assert row["share"] == pytest.approx(0.92)
+    assert row["interval"] == pytest.approx((0.92 - 0.0497, 0.92 + 0.0497), abs=1e-4)  # t = 4.303
+    assert row["passed"]
+    assert not knapsacks.judge("lagrange-bwk", 5_000, near - 0.08, random)["passed"], "low end 0.79"
+    assert not knapsacks.judge("lagrange-bwk", 5_000, near, random + 0.1)["passed"], "up to 0.95"
+    assert knapsacks.judge("lagrange-bwk", 2_500, near, random)["passed"] is None
+    assert knapsacks.judge("random", 5_000, random, random)["passed"] is None
+    monkeypatch.setattr(knapsacks, "RUNS", 30)
+    found = knapsacks.shares("primal-dual-bwk", family="pricing", budget=500, horizon=2_000)
+    assert found.shape == (30,)
+    assert 0.85 < found.mean() < 1
