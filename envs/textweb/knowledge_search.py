@@ -274,7 +274,11 @@ class KnowledgeSearch(HostEnv):
     def _call(self, state: Any, action: Any) -> Call | Malformed:
         if self._menus is not None:
             return self._menus[state["world"]].call(state, int(action))
-        return self._parse(action, self.tools)
+        return self.read_message(action)
+
+    def read_message(self, message: str) -> Call | Malformed:
+        """The call that a message makes, in the dialect of the environment."""
+        return self._parse(message, self.tools)
 
     def observe_states(self, states: Any) -> Any:
         if self._menus is not None:
@@ -327,7 +331,7 @@ class KnowledgeSearch(HostEnv):
         Raises:
             UnparseableActionError: the text names none.
         """
-        call = self._parse(text, self.tools)
+        call = self.read_message(text)
         if isinstance(call, Malformed):
             raise UnparseableActionError(call.reason)
         words = self._say(call)
