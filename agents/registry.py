@@ -120,7 +120,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "llm", "llm.trainer:LanguageModelTrainer", "trained", "a language model that plays in words"
     ),
-    Entry("oracle", "llm.searchers:OracleSearcher", "scripted", "follows the evidence chain"),
+    Entry("oracle", "llm.searchers:OracleAgent", "scripted", "follows the plan of the start"),
     Entry("guesser", "llm.searchers:GuesserSearcher", "scripted", "answers without searching"),
     Entry("greedy-search", "llm.searchers:GreedySearcher", "scripted", "believes the first page"),
     Entry(

@@ -258,6 +258,55 @@ class AgentCommands(CommandLine):
         self._figures(figures)
         self._json(as_json, figures)
 
+    def recipe(
+        self,
+        what: Positional[Literal["list", "show", "run", "start"]],
+        name: Positional[str] = "",
+        scale: Literal["smoke", "laptop", "gpu"] = "laptop",
+        seeds: int = 5,
+        workers: int = 1,
+        out: Path | None = None,
+        as_json: Json = False,
+    ) -> None:
+        """Run a published system on this suite: arms, seeds, and a gate set beforehand.
+
+        Args:
+            what: `list` names the recipes; `show` tells what one is made of; `run` trains all its
+                arms, goes on where it was interrupted, and judges its gate; `start` makes the model
+                that all recipes on a bed start from.
+            name: The recipe; for `start` the bed.
+            scale: `smoke` tries whether it runs, `laptop` takes minutes an arm, `gpu` wants one.
+            seeds: How many of each arm.
+            workers: How many train at a time.
+            out: Where results go; runs/recipes, or for `start` the package's own assets, where not
+                given. Arms of several recipes that are the same are run once.
+        """
+        from ..recipes import beds, registry
+        from .recipe import checks_table, described, show
+
+        if what == "list":
+            rows = [registry.recipe(known) for known in registry.MODULES]
+            self._table(("recipe", "bed", "paper"), [(r.name, r.bed, r.paper) for r in rows])
+            self._json(as_json, [described(row) for row in rows])
+        elif what == "show":
+            show(self._console, registry.recipe(name))
+            self._json(as_json, described(registry.recipe(name)))
+        elif what == "run":
+            from ..recipes.run import run
+
+            folder, chosen = out or Path("runs") / "recipes", registry.recipe(name)
+            found = run(chosen, scale, seeds, folder, workers, self._console.print)
+            self._table(*checks_table(found["checks"]))
+            self._console.print(f"written to {folder / f'{name}-{scale}'}/")
+            told = ("name", "gate", "passed", "measured", "baseline", "interval", "seeds")
+            self._json(as_json, {key: found[key] for key in told})
+        else:
+            from ..recipes.start import make_start
+
+            made = make_start(beds.bed(name), out or beds.bed(name).start, 0, self._console.print)
+            self._figures(made["figures"])
+            self._json(as_json, made)
+
 
 def _device(device: Device) -> str:
     import torch

@@ -36,6 +36,7 @@ def main(argv: list[str] | None = None) -> None:
                 "heuristic": agents.heuristic,
                 "world": environments.world,
                 "bench": environments.bench,
+                "recipe": agents.recipe,
             },
             prog="spelunk",
             description=_ABOUT,

@@ -1,5 +1,6 @@
 """`LanguageModelAgent`: plays any environment of the suite in words."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -7,6 +8,7 @@ import torch
 from gymnasium import spaces
 
 from ...envs.kernel.errors import InvalidArgumentError, UnparseableActionError
+from ...envs.kernel.spaces import Unicode
 from .contexts import context as context_of
 from .model import LanguageModel
 from .rollout import Scribe, Transcripts
@@ -16,7 +18,8 @@ from .sampler import Session, pad_left, sample
 class LanguageModelAgent(Scribe):
     """Is told each turn's news, answers in words, and does what the answer names.
 
-    An answer that names no action, or an illegal one, is replaced by a random legal action.
+    An answer that names no action, or an illegal one, is replaced by a random legal action; where
+    actions are texts, every answer is an action.
 
     Args:
         model: the language model.
@@ -24,6 +27,7 @@ class LanguageModelAgent(Scribe):
         temperature: of sampling; 0 for the likeliest tokens.
         max_tokens: the longest answer; None for that of the longest action, or 16
             where not every action is always possible.
+        heat: a schedule of temperatures within answers; see `sampler.sample`.
 
     Raises:
         InvalidArgumentError: an unknown context or a negative temperature.
@@ -39,11 +43,12 @@ class LanguageModelAgent(Scribe):
         context: str = "state",
         temperature: float = 1.0,
         max_tokens: int | None = None,
+        heat: Callable[[int], float] | None = None,
     ):
         if temperature < 0:
             raise InvalidArgumentError(f"temperature must not be negative; got {temperature!r}")
         self.model, self.context = model, context_of(context)
-        self.temperature, self.max_tokens = temperature, max_tokens
+        self.temperature, self.max_tokens, self.heat = temperature, max_tokens, heat
 
     @classmethod
     def from_pretrained(cls, path: str | Path, device: str = "cpu", **kwargs: Any) -> Self:
@@ -69,16 +74,20 @@ class LanguageModelAgent(Scribe):
         self._max_tokens = self.max_tokens or self._longest_action()
 
     def act(self, observations: Any, infos: dict[str, Any]) -> Any:
-        given = self.transcripts.ask()
-        news = [unread + told for unread, told in zip(self._unread, given, strict=True)]
+        given = self.transcripts.ask(self.retired)
+        news = [
+            unread + told if told else [] for unread, told in zip(self._unread, given, strict=True)
+        ]
         self._session.extend(*pad_left(news, self.model.device))
         answers = sample(
             self._session,
             self._generator,
             temperature=self.temperature,
             max_tokens=self._max_tokens,
+            asked=torch.from_numpy(~self.retired).to(self.model.device),
+            heat=self.heat,
         )
-        self.transcripts.answer(answers.tokens, answers.log_probs)
+        self.transcripts.answer(answers)
         self._unread = [tokens[-1:] for tokens in answers.tokens]
         return self._read([self.model.decode(tokens) for tokens in answers.tokens])
 
@@ -99,16 +108,19 @@ class LanguageModelAgent(Scribe):
 
     def _read(self, texts: list[str]) -> Any:
         """The actions that the lanes' answers name, or random legal ones."""
-        actions = self.env.sample_actions(self.rng)
+        wordy = isinstance(self.env.single_action_space, Unicode)
+        actions = texts if wordy else self.env.sample_actions(self.rng)
         mask = self.env.action_mask
-        self.answers += len(texts)
+        self.answers += len(texts) - int(self.retired.sum())
         for lane, text in enumerate(texts):
+            if self.retired[lane]:
+                continue
             try:
                 action = self.env.parse(lane, text)
             except UnparseableActionError:
                 action = None
             if action is None or (mask is not None and not mask[lane, action]):
                 self.unparsed += 1
-            else:
+            elif not wordy:
                 actions[lane] = action
         return actions

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ...envs import registry as env_registry
 from ...envs.kernel.errors import InvalidArgumentError
 from .. import registry
 from ..core.agent import Agent
@@ -9,11 +10,9 @@ from .contexts import Context
 from .model import LanguageModel
 from .rollout import Scribe, Transcripts
 
-#: Whom a language model imitates at first, unless told otherwise.
-EXPERTS = {
-    "spelunk/BernoulliBandit-v0": "thompson",
-    "spelunk/KnowledgeSearch-v0": "oracle",
-}
+#: Whom a language model imitates at first, unless told otherwise; where an environment has plans of
+#: its own, they are followed.
+EXPERTS = {"spelunk/BernoulliBandit-v0": "thompson"}
 
 
 def expert_for(env_id: str, name: str | None) -> Agent:
@@ -26,12 +25,16 @@ def expert_for(env_id: str, name: str | None) -> Agent:
     Raises:
         InvalidArgumentError: there is no usual one, or the agent named has to be trained.
     """
-    if name is None and env_id not in EXPERTS:
+    if name is None:
+        name = EXPERTS.get(env_id)
+        if name is None and hasattr(env_registry.entry(env_id).load(), "plan"):
+            name = "oracle"
+    if name is None:
         raise InvalidArgumentError(
             f"there is no usual expert for {env_id}: name an agent as expert, or start from a "
-            f"trained model; experts are known for {', '.join(EXPERTS)}"
+            "trained model"
         )
-    row = registry.entry(name or EXPERTS[env_id])
+    row = registry.entry(name)
     if row.kind == "trained":
         raise InvalidArgumentError(f"expert must be an agent that needs no training; got {name!r}")
     return row.load()()
@@ -58,8 +61,7 @@ class TracedAgent(Scribe):
         self.transcripts.ask()
         actions = self.agent.act(observations, infos)
         words = [self.env.action_words(lane, action) for lane, action in enumerate(actions)]
-        answers = [self.model.encode_answer(text) for text in words]
-        self.transcripts.answer(answers, [[0.0] * len(answer) for answer in answers])
+        self.transcripts.quote([self.model.encode_answer(text) for text in words])
         return actions
 
     def update(self, actions: Any, rewards: Any, ended: Any) -> None:

@@ -155,19 +155,24 @@ class LanguageModel:
         """The text of an answer, without what ends it."""
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
 
-    def log_probs(self, tokens: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-        """One pass over whole sequences.
+    def logits(self, tokens: Tensor, temperature: float = 1.0) -> Tensor:
+        """Logits (n, length − 1, vocabulary) of whole sequences; those at t are of token t + 1.
 
         Args:
             tokens: (n, length) `int64`, padded on the right; what pads is never seen by the rest.
             temperature: divides the logits.
-
-        Returns:
-            The log-probability of each token given those before it, and the entropy (nats) of the
-            distribution it was drawn from: two arrays (n, length); the first column is 0.
         """
-        logits = self.network(input_ids=tokens[:, :-1], use_cache=False).logits.float()
-        log_p = (logits / temperature).log_softmax(-1)
-        chosen = log_p.gather(-1, tokens[:, 1:, None]).squeeze(-1)
-        entropy = -(log_p.exp() * log_p).sum(-1)
-        return pad(chosen, (1, 0)), pad(entropy, (1, 0))
+        return self.network(input_ids=tokens[:, :-1], use_cache=False).logits / temperature
+
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """The last layer's activations at each token, (n, length, width)."""
+        seen = self.network(input_ids=tokens, use_cache=False, output_hidden_states=True)
+        return seen.hidden_states[-1]
+
+    def log_probs(self, tokens: Tensor, temperature: float = 1.0) -> Tensor:
+        """The log-probability (nats) of each token given those before it, (n, length).
+
+        The first column is 0. Arguments are those of `logits`.
+        """
+        log_p = self.logits(tokens, temperature).float().log_softmax(-1)
+        return pad(log_p.gather(-1, tokens[:, 1:, None]).squeeze(-1), (1, 0))

@@ -1,7 +1,8 @@
 """Sampling: batches of token streams that grow by what they are given and what they answer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -92,15 +93,35 @@ def pad_left(rows: list[list[int]], device: torch.device) -> tuple[Tensor, Tenso
 
 @dataclass(frozen=True)
 class Answers:
-    """What was generated.
+    """What was generated, a row for each stream; none for streams that were not asked.
 
     Attributes:
-        tokens: of each stream, with the token that ended the answer; none for streams not asked.
-        log_probs: of the tokens, in the distribution they were drawn from (greedy: in the model's).
+        tokens: with the token that ended the answer.
+        log_probs: of the tokens under the policy: the model at its temperature (at temperature 0
+            the model itself).
+        drawn: of the tokens in the distribution they were drawn from, which a schedule of
+            temperatures or a mask makes another one.
+        entropies: of the policy's distribution at each token, nats.
+        cut: whether the answer ended because it had become too long.
     """
 
     tokens: list[list[int]]
     log_probs: list[list[float]]
+    drawn: list[list[float]]
+    entropies: list[list[float]]
+    cut: list[bool]
+
+
+class Mask(Protocol):
+    """Rules out tokens, stream by stream, while answers are generated."""
+
+    def allowed(self) -> Tensor:
+        """Which tokens can come next, (streams, vocabulary) `bool`."""
+        ...
+
+    def advance(self, tokens: Tensor) -> None:
+        """Take in the token that each stream goes on with, (streams,)."""
+        ...
 
 
 @torch.no_grad()
@@ -110,35 +131,63 @@ def sample(
     *,
     temperature: float = 1.0,
     max_tokens: int = 16,
+    asked: Tensor | None = None,
+    heat: Callable[[int], float] | None = None,
+    mask: Mask | None = None,
 ) -> Answers:
     """Let each stream go on until its answer ends, or has `max_tokens` tokens.
 
     The last token of each answer is not read by the model yet: the next `extend` begins with it.
 
     Args:
-        session: the streams, none of them empty.
+        session: the streams; those that are asked are not empty.
         generator: of random numbers, on the CPU.
-        temperature: divides the logits; 0 takes the likeliest token.
+        temperature: of the policy, divides the logits; 0 takes the likeliest token.
         max_tokens: the longest answer.
+        asked: (streams,) `bool`, who goes on; None for all.
+        heat: by the number of tokens that the answers have so far, a factor of the temperature that
+            tokens are drawn with.
+        mask: rules out tokens.
     """
     streams, device = len(session.lengths), session.model.device
-    open_ = torch.ones(streams, dtype=torch.bool, device=device)
-    tokens, log_probs, asked = [], [], []
-    for _ in range(max_tokens):
-        log_p = (session.logits.float() / (temperature or 1.0)).log_softmax(-1)
-        if temperature:
-            level = torch.rand(streams, 1, generator=generator, dtype=torch.float64).to(device)
-            drawn = torch.searchsorted(log_p.double().exp().cumsum(-1), level, right=True)
-            token = drawn.clamp(max=log_p.shape[-1] - 1).squeeze(-1)
-        else:
-            token = log_p.argmax(-1)
-        tokens.append(token)
-        log_probs.append(log_p.gather(-1, token[:, None]).squeeze(-1))
-        asked.append(open_)
-        open_ = open_ & ~torch.isin(token, session.model.ends)
-        if len(tokens) == max_tokens or not open_.any():
+    open_ = torch.ones(streams, dtype=torch.bool, device=device) if asked is None else asked
+    asked_at, columns = [], []
+    ended = torch.zeros(streams, dtype=torch.bool, device=device)
+    for position in range(max_tokens):
+        scaled = session.logits.float() / (temperature or 1.0)
+        log_policy = scaled.log_softmax(-1)
+        log_p = log_policy
+        if heat is not None or mask is not None:
+            log_p = scaled / (1.0 if heat is None else heat(position))
+            if mask is not None:
+                log_p = log_p.masked_fill(~mask.allowed(), -torch.inf)
+            log_p = log_p.log_softmax(-1)
+        token = _draw(log_p, generator) if temperature else log_p.argmax(-1)
+        policy = log_policy.gather(-1, token[:, None]).squeeze(-1)
+        drawn = policy if log_p is log_policy else log_p.gather(-1, token[:, None]).squeeze(-1)
+        # A probability of 0 times its logarithm counts as 0.
+        entropy = -(log_policy.exp() * log_policy.clamp(min=-1e4)).sum(-1)
+        columns.append((token, policy, drawn, entropy))
+        asked_at.append(open_)
+        now = torch.isin(token, session.model.ends)
+        ended |= open_ & now
+        open_ = open_ & ~now
+        if position == max_tokens - 1 or not open_.any():
             break
+        if mask is not None:
+            mask.advance(token)
         session.extend(token[:, None], open_.long())
-    counts = torch.stack(asked).sum(0).tolist()
-    rows = torch.stack(tokens, 1).tolist(), torch.stack(log_probs, 1).tolist()
-    return Answers(*([row[:n] for row, n in zip(part, counts, strict=True)] for part in rows))
+    counts = torch.stack(asked_at).sum(0).tolist()
+    rows = [torch.stack(part, 1).tolist() for part in zip(*columns, strict=True)]
+    kept = ([row[:n] for row, n in zip(part, counts, strict=True)] for part in rows)
+    cut = ~ended if asked is None else ~ended & asked
+    return Answers(*kept, cut=cut.tolist())
+
+
+def _draw(log_p: Tensor, generator: torch.Generator) -> Tensor:
+    """A token for each row, by one uniform number each."""
+    level = torch.rand(len(log_p), 1, generator=generator, dtype=torch.float64).to(log_p.device)
+    # Below the sum of all, so that no rounding leads beyond the last token that is possible.
+    sums = log_p.double().exp().cumsum(-1)
+    drawn = torch.searchsorted(sums, level * sums[:, -1:], right=True)
+    return drawn.clamp(max=log_p.shape[-1] - 1).squeeze(-1)

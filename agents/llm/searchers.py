@@ -1,7 +1,7 @@
-"""Scripted searchers for KnowledgeSearch: the upper and the lower end of what search can score.
+"""Agents that say what is written for them: the upper and the lower end of what can be scored.
 
-Those between them read as a search engine does: they take the sentence that shares most words with
-what they asked for, and out of it the first name that can be what they look for.
+The searchers read as a search engine does: they take the sentence that shares most words with what
+they asked for, and out of it the first name that can be what they look for.
 """
 
 from abc import abstractmethod
@@ -18,21 +18,14 @@ from ...envs.textweb.search_desk import listed
 from ..core.agent import Agent
 
 
-class Searcher(Agent):
-    """Says a message in each lane; in the menu, chooses the slot that says it."""
+class Scripted(Agent):
+    """Says a message in each lane; in a menu, chooses the slot that says it."""
+
+    problem: Any
 
     def start(self, env: Any, seed: int) -> None:
-        """Get ready to act; see `Agent.start`.
-
-        Raises:
-            InvalidArgumentError: the environment is not a KnowledgeSearch.
-        """
-        if not isinstance(env.prototype, KnowledgeSearch):
-            raise InvalidArgumentError(
-                f"{type(self).__name__} plays KnowledgeSearch only; got {env.prototype!r}"
-            )
         super().start(env, seed)
-        self.problem: KnowledgeSearch = env.prototype
+        self.problem = env.prototype
         self._scripts = [self.script(state) for state in env.states]
 
     @abstractmethod
@@ -47,19 +40,47 @@ class Searcher(Agent):
         for lane in np.flatnonzero(ended):
             self._scripts[lane] = self.script(self.env.states[lane])
 
-    def guess(self, state: Any) -> str:
-        """An answer, drawn uniformly from those that are possible."""
-        return f"answer: {self.problem.guess(state, self.rng)}"
 
+class OracleAgent(Scripted):
+    """Follows the plan that the environment has for each of its starts.
 
-class OracleSearcher(Searcher):
-    """Knows the evidence of every question: searches, opens and answers without a detour.
-
-    It looks at the world behind the pages, and so shows what can be scored, not how.
+    It looks at the state behind the observation, and so shows what can be scored, not how.
     """
+
+    def start(self, env: Any, seed: int) -> None:
+        """Get ready to act; see `Agent.start`.
+
+        Raises:
+            InvalidArgumentError: the environment has no plans.
+        """
+        if not hasattr(env.prototype, "plan"):
+            raise InvalidArgumentError(f"oracle needs an environment that plans; got {env!r}")
+        super().start(env, seed)
 
     def script(self, state: Any) -> Iterator[str]:
         yield from self.problem.plan(state)
+
+
+class Searcher(Scripted):
+    """Plays KnowledgeSearch."""
+
+    problem: KnowledgeSearch
+
+    def start(self, env: Any, seed: int) -> None:
+        """Get ready to act; see `Agent.start`.
+
+        Raises:
+            InvalidArgumentError: the environment is not a KnowledgeSearch.
+        """
+        if not isinstance(env.prototype, KnowledgeSearch):
+            raise InvalidArgumentError(
+                f"{type(self).__name__} plays KnowledgeSearch only; got {env.prototype!r}"
+            )
+        super().start(env, seed)
+
+    def guess(self, state: Any) -> str:
+        """An answer, drawn uniformly from those that are possible."""
+        return f"answer: {self.problem.guess(state, self.rng)}"
 
 
 class GuesserSearcher(Searcher):

@@ -13,5 +13,4 @@ def imitation_loss(model: LanguageModel, tokens: Tensor, imitated: Tensor) -> Te
         tokens: (n, length) `int64`, padded on the right.
         imitated: (n, length) `bool`; the other tokens are read but teach nothing.
     """
-    log_probs, _ = model.log_probs(tokens)
-    return -(log_probs * imitated).sum() / imitated.sum()
+    return -(model.log_probs(tokens) * imitated).sum() / imitated.sum()

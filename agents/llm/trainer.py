@@ -4,7 +4,9 @@ The second phase plays groups of episodes that start alike, and compares each ep
 others of its group instead of learning a value function (Shao et al. 2024, "DeepSeekMath").
 """
 
-from dataclasses import dataclass
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import gymnasium
@@ -14,16 +16,16 @@ from torch import Tensor
 from ...envs import registry
 from ...envs.kernel.errors import InvalidArgumentError
 from ..core.optimizer import FlatOptimizer
-from ..core.torch_state import load_torch_state, torch_state
+from ..core.torch_state import load_torch_state, pack_tensors, torch_state, unpack_tensors
 from ..core.trainer import Arrays, Task, Trainer
 from .agent import LanguageModelAgent
 from .contexts import context
 from .data import TracedAgent, expert_for
+from .minibatch import Minibatch
 from .model import LanguageModel
 from .rollout import Rollout, Scribe, play
 from .sft import imitation_loss
-from .terms.advantage import ADVANTAGES
-from .terms.loss import LOSSES
+from .terms.slots import Terms
 from .tokenizer import build_tokenizer, collect_texts
 
 
@@ -53,16 +55,29 @@ class Config:
     """Optimiser steps in which that step size rises from zero."""
     group_size: int = 8
     """Episodes from each start."""
+    sampling: str = "constant"
+    """How the temperature changes within answers: a term of `terms.sampling.SAMPLING`. Terms are
+    written as a name, or as `"name(setting=value)"`."""
+    importance_cap: float = 2.0
+    """The most that a token weighs which was drawn at another temperature than the policy's."""
+    editors: tuple[str, ...] = ()
+    """What becomes of the episodes first: terms of `terms.editing.EDITORS`."""
+    bonuses: tuple[str, ...] = ()
+    """What is added to the environment's rewards: terms of `terms.bonus.BONUSES`."""
+    filters: tuple[str, ...] = ()
+    """Which episodes are learned from, all of: terms of `terms.filter.FILTERS`."""
     credit: Literal["to_go", "episode"] = "to_go"
     """Whether a turn is credited with the rewards from then on, or with those of the episode."""
     advantage: str = "group_mean"
-    """The advantage estimator, one of `terms.advantage.ADVANTAGES`."""
+    """The advantage estimator, a term of `terms.advantage.ADVANTAGES`."""
+    transforms: tuple[str, ...] = ()
+    """What becomes of the advantages, one after the other: terms of `terms.shaping.TRANSFORMS`."""
     loss: str = "ppo_clip"
-    """The policy loss, one of `terms.loss.LOSSES`."""
-    clip_low: float = 0.2
-    """How far the probability ratio may fall below 1."""
-    clip_high: float = 0.2
-    """How far the probability ratio may rise above 1."""
+    """The policy loss, a term of `terms.loss.LOSSES`."""
+    regularisers: tuple[str, ...] = ()
+    """What becomes of the losses: terms of `terms.entropy.REGULARISERS`."""
+    aggregation: str = "token_mean"
+    """How tokens make one loss: a term of `terms.aggregation.AGGREGATIONS`."""
     learning_rate: float = 1e-3
     """Adam's step size in reinforcement learning."""
     epochs: int = 1
@@ -89,11 +104,7 @@ class LanguageModelTrainer(Trainer):
 
     def __init__(self, task: Task, config: Config):
         super().__init__(task, config)
-        for name, known in (("advantage", ADVANTAGES), ("loss", LOSSES)):
-            if getattr(config, name) not in known:
-                raise InvalidArgumentError(
-                    f"{name} must be one of {list(known)}; got {getattr(config, name)!r}"
-                )
+        self.terms = Terms.read(config)
         if config.group_size < 2 or task.num_envs % config.group_size:
             raise InvalidArgumentError(
                 f"num_envs must be a multiple of group_size, which is at least 2; got "
@@ -114,6 +125,7 @@ class LanguageModelTrainer(Trainer):
             task.env_id, num_envs=task.num_envs, autoreset_mode="SAME_STEP", **task.env_kwargs
         )
         self.model = self._model()
+        self._reference: LanguageModel | None = None
         self.optimizer = self._optimizer()
 
     def _model(self) -> LanguageModel:
@@ -140,9 +152,16 @@ class LanguageModelTrainer(Trainer):
         imitating = self.updates < self.config.sft_updates
         if self.updates == self.config.sft_updates:
             self.optimizer = self._optimizer()
+            self._keep_reference()
         metrics = self._imitate() if imitating else self._reinforce()
         self.updates += 1
         return metrics
+
+    def _keep_reference(self) -> None:
+        """Remember the policy as it is now, where a term needs it."""
+        if "reference" in self.terms.needs:
+            network = copy.deepcopy(self.model.network).requires_grad_(False)
+            self._reference = LanguageModel(network, self.model.tokenizer)
 
     def _imitate(self) -> dict[str, float]:
         """Learn from the expert's episodes, each with a start of its own."""
@@ -166,35 +185,91 @@ class LanguageModelTrainer(Trainer):
 
     def _reinforce(self) -> dict[str, float]:
         """Learn from groups of the model's own episodes."""
-        config = self.config
-        agent = self.agent()
+        config, terms = self.config, self.terms
+        agent = self._explorer()
         rollout = self._play(agent, groups_of=config.group_size)
-        advantages = rollout.per_token(self._advantages(rollout))
-        parts = rollout.tokens, rollout.generated, rollout.log_probs, advantages
-        policy_loss = LOSSES[config.loss]
-        figures = []
-        for _ in range(config.epochs):
-            for index in self._minibatches(len(rollout.tokens)):
-                tokens, generated, drawn, advantage = (
-                    part[index].to(self.model.device) for part in parts
-                )
-                log_probs, entropies = self.model.log_probs(tokens, config.temperature)
-                losses = policy_loss(log_probs, drawn, advantage, config.clip_low, config.clip_high)
-                count = generated.sum()
-                loss = (losses * generated).sum() / count
-                self.optimizer.step(loss)
-                with torch.no_grad():
-                    log_ratio = (log_probs - drawn) * generated
-                    kl = (log_ratio.exp() - 1 - log_ratio).sum() / count
-                    entropy = (entropies * generated).sum() / count
-                    figures.append(torch.stack((loss, entropy, kl)))
-        means = torch.stack(figures).mean(0).tolist()
+        for editor in terms.editors:
+            rollout = editor(rollout, self._replay)
+        rollout = self._with_needs(rollout)
+        rewards, told = terms.rewarded(rollout)
+        returns = self._returns(rewards)
+        keep = terms.kept(rollout, rewards)
+        learned = rollout.played & keep[:, None]
+        advantages = rollout.per_token(terms.advantage(returns, learned, rollout.groups) * learned)
+        for transform in terms.transforms:
+            advantages = transform(advantages, rollout) * rollout.generated
+        if rollout.imitated is not None:
+            advantages = advantages.masked_fill(rollout.imitated[:, None], 1.0) * rollout.generated
+        figures = self._learn(rollout, advantages, keep[rollout.episodes].nonzero().squeeze(1))
         return {
             "return_mean": float(rollout.rewards.sum(1).mean()),
             "length_mean": float(rollout.lengths.float().mean()),
             "unparsed": agent.unparsed / agent.answers,
-            **dict(zip(("policy_loss", "entropy", "approx_kl"), means, strict=True)),
+            "tokens": float(rollout.generated.sum()),
+            "kept": float(keep.float().mean()),
+            "sampled_entropy": _masked_mean(rollout.entropies, rollout.generated),
+            **told,
+            **figures,
         }
+
+    def _learn(self, rollout: Rollout, advantages: Tensor, rows: Tensor) -> dict[str, float]:
+        """Improve the policy on some sequences of a rollout, if there are any."""
+        config, figures = self.config, []
+        if not len(rows):
+            return {}
+        for _ in range(config.epochs):
+            for some in self._minibatches(len(rows)):
+                batch = self._minibatch(rollout, advantages, rows[some])
+                losses, touched = self.terms.losses(batch)
+                loss = self.terms.aggregation(losses, batch.generated)
+                self.optimizer.step(loss)
+                with torch.no_grad():
+                    log_ratio = batch.log_probs - batch.old
+                    kl = log_ratio.exp() - 1 - log_ratio
+                    figures.append(
+                        {
+                            "policy_loss": loss.item(),
+                            "entropy": _masked_mean(batch.entropies, batch.generated),
+                            "approx_kl": _masked_mean(kl, batch.generated),
+                            **touched,
+                        }
+                    )
+        return {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]}
+
+    def _minibatch(self, rollout: Rollout, advantages: Tensor, rows: Tensor) -> Minibatch:
+        device, reference = self.model.device, rollout.reference
+        tokens = rollout.tokens[rows].to(device)
+        weights = (rollout.log_probs - rollout.drawn).exp().clamp(max=self.config.importance_cap)
+        batch = Minibatch(
+            tokens=tokens,
+            generated=rollout.generated[rows].to(device),
+            old=rollout.log_probs[rows].to(device),
+            advantages=advantages[rows].to(device),
+            weights=weights[rows].to(device),
+            reference=None if reference is None else reference[rows].to(device),
+            logits=self.model.logits(tokens, self.config.temperature),
+        )
+        if rollout.imitated is None:
+            return batch
+        alone = rollout.imitated[rows, None].to(device)
+        # A ratio of 1 with a gradient: what is left is that of the log-probability.
+        old = torch.where(alone, batch.log_probs.detach(), batch.old)
+        return replace(batch, old=old, weights=batch.weights.masked_fill(alone, 1.0))
+
+    def _with_needs(self, rollout: Rollout) -> Rollout:
+        """The rollout with what its terms look at besides."""
+        if "reference" in self.terms.needs:
+            assert self._reference is not None
+            rollout = replace(rollout, reference=self._over(rollout, self._reference.log_probs))
+        if "hidden" in self.terms.needs:
+            rollout = replace(rollout, hidden=self._over(rollout, self.model.hidden))
+        return rollout
+
+    @torch.no_grad()
+    def _over(self, rollout: Rollout, figure: Callable[[Tensor], Tensor]) -> Tensor:
+        """What a model makes of all sequences, in as many parts as there are minibatches."""
+        parts = rollout.tokens.chunk(self.config.num_minibatches)
+        return torch.cat([figure(part.to(self.model.device)).cpu() for part in parts])
 
     def _play(self, agent: Scribe, groups_of: int) -> Rollout:
         """One episode in each lane, from starts that were not used before."""
@@ -205,29 +280,54 @@ class LanguageModelTrainer(Trainer):
         self.env_steps += int(rollout.lengths.sum())
         return rollout
 
-    def _advantages(self, rollout: Rollout) -> Tensor:
-        """The advantages of the turns, (episodes, turns)."""
-        rewards = rollout.rewards
-        returns = rewards.sum(1, keepdim=True).expand_as(rewards)
+    def _replay(self, groups: Sequence[int], heat: float) -> Rollout:
+        """More episodes from some starts of the last rollout; see `terms.editing.Player`."""
+        size, agent = self.config.group_size, self.agent()
+        first = self._starts - self.task.num_envs // size
+        seeds = [first + group for group in groups for _ in range(size)]
+        agent.heat = lambda position: heat
+        rollout = play(agent, self.env, seeds, seed=2**32 + self._starts, pad=self.model.end)
+        self.env_steps += int(rollout.lengths.sum())
+        return rollout
+
+    def _returns(self, rewards: Tensor) -> Tensor:
+        """What each turn is credited with, (episodes, turns)."""
         if self.config.credit == "to_go":
-            returns = rewards.flip(1).cumsum(1).flip(1)
-        played = torch.arange(rewards.shape[1]) < rollout.lengths[:, None]
-        return ADVANTAGES[self.config.advantage](returns, played, rollout.groups)
+            return rewards.flip(1).cumsum(1).flip(1)
+        return rewards.sum(1, keepdim=True).expand_as(rewards)
 
     def _minibatches(self, n: int) -> tuple[Tensor, ...]:
         return torch.randperm(n, generator=self.generator).chunk(self.config.num_minibatches)
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         arrays = torch_state(self.model.network, self.optimizer, self.generator)
+        if self._reference is not None:
+            arrays |= pack_tensors("reference", self._reference.network.state_dict())
         counters = {"env_steps": self.env_steps, "updates": self.updates, "starts": self._starts}
-        return arrays, counters
+        return arrays, {**counters, "memory": self.terms.memory()}
 
     def load_state(self, arrays: Arrays, meta: dict[str, Any]) -> None:
         load_torch_state(self.model.network, self.optimizer, self.generator, arrays)
         self.env_steps, self.updates = meta["env_steps"], meta["updates"]
         self._starts = meta["starts"]
+        self.terms.load_memory(meta["memory"])
+        if self.updates > self.config.sft_updates:
+            self._keep_reference()
+        if self._reference is not None:
+            self._reference.network.load_state_dict(unpack_tensors("reference", arrays))
 
     def agent(self) -> LanguageModelAgent:
         return LanguageModelAgent(
             self.model, self._context_name, self.config.temperature, self.config.max_tokens
         )
+
+    def _explorer(self) -> LanguageModelAgent:
+        """The agent that training episodes are played by."""
+        agent, progress = self.agent(), self.env_steps / self.task.total_steps
+        if self.terms.sampling.name != "constant":
+            agent.heat = lambda position: self.terms.sampling(position, progress)
+        return agent
+
+
+def _masked_mean(values: Tensor, mask: Tensor) -> float:
+    return float((values.detach() * mask).sum() / mask.sum().clamp(min=1))

@@ -1,5 +1,7 @@
 """Tokenizers, models and sampling."""
 
+import math
+
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -85,9 +87,66 @@ def test_sampled_log_probs_equal_a_teacher_forced_pass(model, temperature):
     generator = torch.Generator().manual_seed(1)
     answers = sample(session, generator, temperature=temperature, max_tokens=6)
     for prompt, tokens, logs in zip(prompts, answers.tokens, answers.log_probs, strict=True):
-        log_probs, entropies = model.log_probs(torch.tensor([prompt + tokens]), temperature)
+        log_probs = model.log_probs(torch.tensor([prompt + tokens]), temperature)
         torch.testing.assert_close(log_probs[0, len(prompt) :], torch.tensor(logs))
-        assert (entropies[0, 1:] > 0).all()
+    assert answers.drawn == answers.log_probs
+    assert all(entropy > 0 for row in answers.entropies for entropy in row)
+
+
+def test_entropies_are_those_of_the_policy(model):
+    session = Session(model, 1)
+    session.extend(torch.ones(1, 1, dtype=torch.int64), torch.ones(1, dtype=torch.int64))
+    session.logits[0] = -torch.inf
+    session.logits[0, 3:6] = torch.tensor([0.25, 0.25, 0.5]).log()
+    answers = sample(session, torch.Generator().manual_seed(0), max_tokens=1)
+    assert answers.entropies[0][0] == pytest.approx(1.5 * math.log(2))
+
+
+def test_schedules_and_masks_change_what_is_drawn_from(model):
+    """The policy's log-probabilities stay its own; those drawn with are of what was left."""
+
+    class Even:
+        def allowed(self):
+            return (torch.arange(len(model.tokenizer)) % 2 == 0).expand(4, -1)
+
+        def advance(self, tokens):
+            assert (tokens % 2 == 0).all()
+
+    def session():
+        fresh = Session(model, 4)
+        fresh.extend(torch.ones(4, 1, dtype=torch.int64), torch.ones(4, dtype=torch.int64))
+        return fresh
+
+    answers = sample(session(), torch.Generator().manual_seed(0), max_tokens=6, mask=Even())
+    assert all(token % 2 == 0 for row in answers.tokens for token in row)
+    for tokens, policy, drawn in zip(answers.tokens, answers.log_probs, answers.drawn, strict=True):
+        log_p = model.logits(torch.tensor([[1, *tokens]]))[0].log_softmax(-1)
+        even = log_p[:, ::2].logsumexp(-1)
+        chosen = log_p.gather(-1, torch.tensor(tokens)[:, None]).squeeze(-1)
+        torch.testing.assert_close(chosen, torch.tensor(policy), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(chosen - even, torch.tensor(drawn), atol=1e-4, rtol=1e-4)
+    hot = sample(
+        session(),
+        torch.Generator().manual_seed(0),
+        max_tokens=3,
+        heat=lambda position: 2.0 + position,
+    )
+    for tokens, drawn in zip(hot.tokens, hot.drawn, strict=True):
+        logits = model.logits(torch.tensor([[1, *tokens]]))[0]
+        heated = logits / (2.0 + torch.arange(len(tokens)))[:, None]
+        chosen = heated.log_softmax(-1).gather(-1, torch.tensor(tokens)[:, None]).squeeze(-1)
+        torch.testing.assert_close(chosen, torch.tensor(drawn), atol=1e-4, rtol=1e-4)
+
+
+def test_streams_that_are_not_asked_stay_as_they_are(model):
+    session = Session(model, 3)
+    session.extend(torch.ones(3, 2, dtype=torch.int64), torch.tensor([2, 0, 1]))
+    asked = torch.tensor([True, False, True])
+    answers = sample(session, torch.Generator().manual_seed(0), max_tokens=3, asked=asked)
+    assert [bool(row) for row in answers.tokens] == [True, False, True]
+    assert session.lengths[1] == 0
+    assert not answers.cut[1]
+    assert answers.cut == [bool(r) and r[-1] not in model.ends for r in answers.tokens]
 
 
 def test_samples_follow_the_distribution(model):
@@ -136,7 +195,7 @@ def test_given_tokens_teach_nothing(model):
     hook.remove()
     touched = kept[0].grad.abs().sum(-1) > 0
     assert torch.equal(touched, imitated[:, 1:])
-    log_probs, _ = model.log_probs(tokens)
+    log_probs = model.log_probs(tokens)
     torch.testing.assert_close(loss, -log_probs[imitated].mean())
 
 

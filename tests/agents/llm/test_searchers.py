@@ -57,5 +57,6 @@ def test_other_worlds_and_sizes():
 
 
 def test_they_play_nothing_else():
-    with pytest.raises(InvalidArgumentError, match="KnowledgeSearch only"):
-        evaluate(entry("oracle").load()(), "spelunk/DoorKey-v0", episodes=2)
+    for name, why in (("greedy-search", "KnowledgeSearch only"), ("oracle", "that plans")):
+        with pytest.raises(InvalidArgumentError, match=why):
+            evaluate(entry(name).load()(), "spelunk/DoorKey-v0", episodes=2)

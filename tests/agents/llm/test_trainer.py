@@ -1,5 +1,7 @@
 """Rollouts, agents and training on small bandits."""
 
+import dataclasses
+import json
 from typing import Any
 
 import gymnasium
@@ -12,7 +14,7 @@ from spelunk.agents.llm.agent import LanguageModelAgent
 from spelunk.agents.llm.contexts import CONTEXTS, context
 from spelunk.agents.llm.data import TracedAgent, expert_for
 from spelunk.agents.llm.model import LanguageModel
-from spelunk.agents.llm.rollout import play
+from spelunk.agents.llm.rollout import join, play
 from spelunk.agents.llm.tokenizer import build_tokenizer, collect_texts
 from spelunk.agents.llm.trainer import Config, LanguageModelTrainer
 from spelunk.envs.kernel.errors import InvalidArgumentError
@@ -79,11 +81,15 @@ def test_rollouts_hold_what_was_said(model, env, name):
 def test_rollout_log_probs_equal_a_teacher_forced_pass(model, env):
     for name in CONTEXTS:
         rollout = play(LanguageModelAgent(model, name), env, [1, 1, 2, 2], seed=5, pad=model.end)
-        log_probs, _ = model.log_probs(rollout.tokens)
+        log_probs = model.log_probs(rollout.tokens)
         torch.testing.assert_close(
             rollout.log_probs, log_probs * rollout.generated, atol=1e-4, rtol=1e-4
         )
         assert rollout.groups.tolist() == [0, 0, 1, 1]
+        assert len(rollout.answers) == 4
+        said = rollout.tokens[-1][rollout.turns[-1] == rollout.turns[-1].max()]
+        lane = int(rollout.episodes[-1])
+        assert rollout.answers[lane] == model.decode(said.tolist())
 
 
 def test_values_are_spread_over_generated_tokens_only(model, env):
@@ -207,4 +213,98 @@ def test_environments_that_answer_in_texts_train_too(actions):
     metrics = trainer.step()
     assert 0 <= metrics["return_mean"] <= 1
     assert metrics["unparsed"] > 0.9
+    if actions == "text":
+        assert metrics["length_mean"] == 6, "malformed messages cost a turn and nothing else"
     assert 1 <= metrics["length_mean"] <= 6
+
+
+def test_idle_lanes_play_nothing(model, env):
+    rollout = play(LanguageModelAgent(model, "rewards"), env, [7, 7, 8], seed=0, pad=model.end)
+    whole = play(LanguageModelAgent(model, "rewards"), env, [7, 7, 8, 9], seed=0, pad=model.end)
+    assert len(rollout.groups) == len(rollout.tokens) == 3
+    assert rollout.rewards.shape == (3, 6)
+    assert torch.equal(rollout.tokens, whole.tokens[:3, : rollout.tokens.shape[1]])
+
+
+@pytest.mark.parametrize("name", ["rewards", "state"])
+def test_rollouts_are_taken_apart_and_joined(model, env, name):
+    rollout = play(LanguageModelAgent(model, name), env, [7, 7, 8, 8], seed=0, pad=model.end)
+    some, others = rollout.take(torch.tensor([0, 3])), rollout.take(torch.tensor([1, 2]))
+    assert some.groups.tolist() == [0, 1]
+    assert torch.equal(some.rewards, rollout.rewards[[0, 3]])
+    assert some.answers == (rollout.answers[0], rollout.answers[3])
+    marked = dataclasses.replace(others, imitated=torch.ones(len(others.tokens), dtype=torch.bool))
+    both = join(some, marked)
+    assert both.groups.tolist() == [0, 1, 2, 3]
+    assert both.imitated.sum() == len(others.tokens)
+    turns = rollout.per_token(torch.ones(4, 6)).sum()
+    assert both.per_token(torch.ones(4, 6)).sum() == turns
+    for episode, before in enumerate([0, 3, 1, 2]):
+        rows = rollout.tokens[rollout.episodes == before]
+        again = both.tokens[both.episodes == episode][:, : rows.shape[1]]
+        assert torch.equal(rows, again)
+
+
+def test_a_target_of_entropy_is_worked_for():
+    """Groups played hotter or colder stand in for others, and are learned as they are."""
+    trainer = small(
+        expert="random", sft_updates=2, editors=("aepo(target=9.0, most=4)",), loss="reinforce"
+    )  # fmt: skip
+    seen = []
+    learn = trainer._learn
+    trainer._learn = lambda rollout, advantages, rows: (
+        seen.append((rollout, advantages)) or learn(rollout, advantages, rows)
+    )
+    for _ in range(6):
+        trainer.step()
+    imitated = [(r, a) for r, a in seen if r.imitated is not None]
+    assert imitated
+    for rollout, advantages in imitated:
+        assert len(rollout.groups) == 16
+        own = advantages[rollout.imitated][rollout.generated[rollout.imitated]]
+        assert (own == 1).all()
+        assert (rollout.drawn != rollout.log_probs)[rollout.imitated].any()
+    assert trainer.terms.memory()["editors.0"]["rollouts"] == 4
+
+
+@pytest.mark.parametrize(
+    "slots",
+    [
+        {"regularisers": ("kl(coefficient=0.1)", "epo")},
+        {"transforms": ("verl(stride=2)", "empg(minimum=4)")},
+        {
+            "regularisers": ("siren", "clip_cov(share=0.1)"),
+            "bonuses": ("kl_in_reward(coefficient=0.1)",),
+        },
+        {"sampling": "annealed(decay=6.0)", "filters": ("zero_variance",)},
+    ],
+)
+def test_training_with_terms_goes_on_exactly(slots):
+    """What terms remember, and the policy they compare with, are part of a checkpoint."""
+    trainer, other = (small(sft_updates=2, seed=4, num_minibatches=2, **slots) for _ in range(2))
+    for _ in range(4):
+        trainer.step()
+    arrays, meta = trainer.state()
+    other.load_state({k: v.copy() for k, v in arrays.items()}, json.loads(json.dumps(meta)))
+    for _ in range(2):
+        assert trainer.step() == other.step()
+
+
+def test_terms_with_wrong_settings_are_explained():
+    with pytest.raises(InvalidArgumentError, match="regularisers must be one of"):
+        small(regularisers=("magic",))
+    with pytest.raises(InvalidArgumentError, match="has the settings"):
+        small(loss="ppo_clip(width=3)")
+    with pytest.raises(InvalidArgumentError, match="needs the setting 'coefficient'"):
+        small(regularisers=("kl",))
+    with pytest.raises(InvalidArgumentError, match="written as name"):
+        small(loss="__import__('os')")
+
+
+def test_a_rollout_of_which_nothing_is_kept_teaches_nothing():
+    trainer = small(sft_updates=0, filters=("pass_rate(low=0.9, high=0.95)",))
+    before = [p.clone() for p in trainer.model.network.parameters()]
+    metrics = trainer.step()
+    assert metrics["kept"] == 0
+    assert "policy_loss" not in metrics
+    assert all(map(torch.equal, before, trainer.model.network.parameters()))

@@ -1,0 +1,80 @@
+"""Beds: where recipes are tried. Each has a starting model, so that all arms start alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...envs.kernel.errors import InvalidArgumentError
+
+_ASSETS = Path(__file__).parents[2] / "assets" / "language_models"
+
+
+@dataclass(frozen=True)
+class Bed:
+    """An environment, the model that reinforcement learning starts from, and how it learns.
+
+    Attributes:
+        name: of the bed, and of the starting model's folder among the assets.
+        env_id: the environment.
+        env_kwargs: its arguments in training.
+        test_kwargs: those that differ in tests, whose starts no training has seen.
+        sizes: the starting model: arguments of `LanguageModel.small`.
+        imitation: hyperparameters of imitation, with which the starting model is made.
+        start_score: the mean return on tests at which imitation stops.
+        config: hyperparameters of reinforcement learning, which arms change.
+        lanes: episodes of an update.
+        updates: how many updates each scale takes.
+    """
+
+    name: str
+    env_id: str
+    env_kwargs: Mapping[str, Any]
+    test_kwargs: Mapping[str, Any]
+    sizes: Mapping[str, int]
+    imitation: Mapping[str, Any]
+    start_score: float
+    config: Mapping[str, Any]
+    lanes: int
+    updates: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def start(self) -> Path:
+        """The folder of the starting model."""
+        return _ASSETS / self.name
+
+
+BEDS = {
+    bed.name: bed
+    for bed in (
+        Bed(
+            name="countdown",
+            env_id="spelunk/CountdownAnswer-v0",
+            env_kwargs={
+                "numbers": 3, "target": (1, 50), "highest": 20, "use_all": True,
+                "dialect": "compact", "split": "train",
+            },
+            test_kwargs={"split": "test"},
+            sizes={"hidden_size": 64, "layers": 3, "heads": 4},
+            imitation={"sft_learning_rate": 2e-3, "sft_warmup": 100, "num_minibatches": 1},
+            start_score=0.22,
+            config={
+                "advantage": "grpo", "learning_rate": 3e-4, "num_minibatches": 4,
+                "group_size": 8, "max_tokens": 16,
+            },
+            lanes=256,
+            updates={"smoke": 4, "laptop": 1500, "gpu": 1500},
+        ),
+    )
+}  # fmt: skip
+
+
+def bed(name: str) -> Bed:
+    """The bed of a name.
+
+    Raises:
+        InvalidArgumentError: there is none.
+    """
+    if name not in BEDS:
+        raise InvalidArgumentError(f"bed must be one of {list(BEDS)}; got {name!r}")
+    return BEDS[name]

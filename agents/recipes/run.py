@@ -1,0 +1,199 @@
+"""Running recipes: every arm with every seed in a run folder of its own, and what came out.
+
+Arms of different recipes that are the same training share a folder, and are run once.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from hashlib import blake2b
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from ...envs.kernel.errors import InvalidArgumentError
+from ...envs.kernel.files import write_json
+from ..core.run import RunConfig, load_agent, train
+from ..core.trainer import Task
+from ..llm.agent import LanguageModelAgent
+from ..llm.answers import TEST_SEEDS, ask
+from ..llm.measure import Samples, answer_entropy, maj_at_k, pass_at_k
+from ..llm.trainer import Config
+from .beds import Bed, bed
+from .picture import draw_curves
+from .recipe import Figures, Recipe
+
+SCALES = ("smoke", "laptop", "gpu")
+#: Problems of a test, and samples of each.
+_PROBLEMS = {"smoke": 16, "laptop": 256, "gpu": 1000}
+_SAMPLES = 16
+#: Problems whose answers are written down.
+_QUOTED = 20
+#: The share of the updates at each end that entropies are means of.
+_END = 0.1
+
+
+def run(
+    recipe: Recipe,
+    scale: str,
+    seeds: int,
+    folder: Path,
+    workers: int = 1,
+    tell: Any = lambda words: None,
+) -> dict[str, Any]:
+    """Run all arms of a recipe, and judge its gate.
+
+    What was finished before is not run again, and what was interrupted goes on.
+
+    Args:
+        recipe: what to run.
+        scale: one of `SCALES`.
+        seeds: how many of each arm, at least 2.
+        folder: of all recipes; gets `NAME-SCALE/recipe.json` and `curves.png`, and a run folder for
+            each arm and seed below `arms`.
+        workers: how many train at a time, a process each.
+        tell: is told what has been finished.
+
+    Returns:
+        `name`, `gate`, `passed`, `measured`, `baseline`, `interval` (those three of the first
+        condition), `seeds`, `scale`, `checks` and `table`.
+
+    Raises:
+        InvalidArgumentError: there is no such scale, or there are too few seeds.
+    """
+    if scale not in SCALES:
+        raise InvalidArgumentError(f"scale must be one of {SCALES}; got {scale!r}")
+    if seeds < 2:
+        raise InvalidArgumentError(f"seeds must be at least 2; got {seeds}")
+    runs = {
+        (arm, seed): arm_run(recipe, arm, seed, scale)
+        for seed in range(seeds)
+        for arm in recipe.arms
+    }
+    folders = {job: folder / "arms" / folder_name(runs[job]) for job in runs}
+    on = bed(recipe.bed)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(run_arm, runs[job], on, scale, folders[job]): job for job in runs}
+        found: dict[tuple[str, int], Figures] = {}
+        for future in as_completed(futures):
+            found[futures[future]] = future.result()
+            arm, seed = futures[future]
+            tell(f"{arm}, seed {seed}: " + told(found[arm, seed]))
+    table = {arm: [found[arm, seed] for seed in range(seeds)] for arm in recipe.arms}
+    checks = recipe.judge(table)
+    summary = {
+        "name": recipe.name,
+        "gate": [check.words for check in checks],
+        "passed": all(check.passed for check in checks),
+        "measured": checks[0].measured,
+        "baseline": checks[0].baseline,
+        "interval": checks[0].interval,
+        "seeds": seeds,
+        "scale": scale,
+        "checks": [check._asdict() for check in checks],
+        "table": table,
+    }
+    out = folder / f"{recipe.name}-{scale}"
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "recipe.json", summary)
+    shown = {arm: [folders[arm, seed] for seed in range(seeds)] for arm in recipe.arms}
+    draw_curves(shown, out / "curves.png")
+    return summary
+
+
+def arm_run(recipe: Recipe, arm: str, seed: int, scale: str) -> RunConfig:
+    """The training of an arm with a seed."""
+    on = bed(recipe.bed)
+    updates = recipe.updates.get(scale, on.updates[scale])
+    task = Task(on.env_id, updates * on.lanes, on.lanes, dict(on.env_kwargs), seed)
+    config = Config(path=str(on.start), sft_updates=0, **{**on.config, **recipe.arms[arm]})
+    return RunConfig("llm", task, asdict(config))
+
+
+def folder_name(run: RunConfig) -> str:
+    """The name of a training's folder: the same for the same training, wherever it stands."""
+    config = {**run.config, "path": Path(run.config["path"]).name}
+    known = json.dumps([run.agent, asdict(run.task), config], sort_keys=True)
+    digest = blake2b(known.encode(), digest_size=6).hexdigest()
+    return f"{Path(run.config['path']).name}-{digest}-s{run.task.seed}"
+
+
+def run_arm(run: RunConfig, on: Bed, scale: str, folder: Path) -> Figures:
+    """Train and measure, unless that was done before."""
+    import torch
+
+    torch.set_num_threads(1)
+    kept = folder / "figures.json"
+    if kept.exists():
+        return json.loads(kept.read_text())
+    resume = (folder / "checkpoint.safetensors").exists()
+    begun = time.process_time()
+    train(run, folder, resume=resume, progress=False, evaluation_episodes=2)
+    seconds = time.process_time() - begun
+    agent, _ = load_agent(folder)
+    assert isinstance(agent, LanguageModelAgent)
+    asked = answers(agent, on, scale)
+    started = json.loads((on.start / "start.json").read_text())["figures"]
+    figures = {
+        **measure(asked),
+        **{f"start_{name}": value for name, value in started.items()},
+        **entropies(folder / "metrics.jsonl"),
+        "seconds": seconds,
+    }
+    (folder / "samples.txt").write_text(quoted(asked, on))
+    write_json(kept, figures)
+    return figures
+
+
+def answers(agent: LanguageModelAgent, on: Bed, scale: str) -> Samples:
+    """How an agent answers the test problems of a bed."""
+    kwargs = {**on.env_kwargs, **on.test_kwargs}
+    return ask(agent, on.env_id, kwargs, problems=_PROBLEMS[scale], samples=_SAMPLES)
+
+
+def quoted(asked: Samples, on: Bed) -> str:
+    """The answers to the first few problems, a line each, the right ones marked."""
+    env: Any = gymnasium.make(on.env_id, **{**on.env_kwargs, **on.test_kwargs})
+    lines = []
+    for problem, row in enumerate(asked.answers[:_QUOTED]):
+        env.reset(seed=TEST_SEEDS + problem)
+        lines.append(env.unwrapped.describe())
+        right = asked.correct[problem].tolist()
+        lines += [f"  {'+' if ok else '-'} {said}" for said, ok in zip(row, right, strict=True)]
+    env.close()
+    return "\n".join(lines) + "\n"
+
+
+def measure(asked: Samples) -> dict[str, float]:
+    """Shares of right answers, and how much answers differ."""
+    right = asked.correct.sum(1)
+    return {
+        **{f"pass_{k}": float(pass_at_k(_SAMPLES, right, k).mean()) for k in (1, 4, _SAMPLES)},
+        f"maj_{_SAMPLES}": float(maj_at_k(asked, _SAMPLES).mean()),
+        "answer_entropy": float(answer_entropy(asked.answers).mean()),
+    }
+
+
+def entropies(log: Path) -> dict[str, float]:
+    """The policy's entropy (nats a token) at the start and the end of a training, and tokens."""
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    values = np.array([row["sampled_entropy"] for row in rows if "sampled_entropy" in row])
+    end = max(1, round(_END * len(values)))
+    start, last = float(values[:end].mean()), float(values[-end:].mean())
+    tokens = sum(row["tokens"] for row in rows if "tokens" in row)
+    return {
+        "entropy_start": start,
+        "entropy_end": last,
+        "entropy_kept": last / max(start, 1e-9),
+        "tokens": tokens,
+    }
+
+
+def told(figures: Mapping[str, float], names: Sequence[str] = ("pass_1", "pass_16")) -> str:
+    """Some figures in words."""
+    return ", ".join(f"{name} {figures[name]:.3f}" for name in (*names, "entropy_kept"))

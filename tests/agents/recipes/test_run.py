@@ -1,0 +1,104 @@
+"""Running a recipe: arms in folders of their own, which are not run twice, and the verdict."""
+
+import dataclasses
+import json
+
+import pytest
+
+from spelunk.agents.recipes import run as module
+from spelunk.agents.recipes import start
+from spelunk.agents.recipes.beds import BEDS, bed
+from spelunk.agents.recipes.recipe import Recipe, above
+from spelunk.agents.recipes.run import arm_run, run, run_arm
+from spelunk.envs.kernel import InvalidArgumentError
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """A recipe on a bed whose starting model has just been made, and knows next to nothing."""
+    made = dataclasses.replace(
+        bed("countdown"),
+        sizes={"hidden_size": 16, "layers": 1, "heads": 2},
+        start_score=0.0,
+        lanes=16,
+        updates={"smoke": 2},
+    )
+    monkeypatch.setattr(type(made), "start", property(lambda self: tmp_path / "start"))
+    monkeypatch.setitem(BEDS, "countdown", made)
+    monkeypatch.setattr(start, "_EVERY", 1)
+    monkeypatch.setitem(module._PROBLEMS, "laptop", 4)
+    monkeypatch.setitem(module._PROBLEMS, "smoke", 4)
+    told = []
+    figures = start.make_start(made, made.start, tell=told.append)
+    assert figures["updates"] == len(told) == 1
+    assert (made.start / "model.safetensors").exists()
+    return Recipe(
+        "tiny", "a paper", "a claim", "in size", "countdown", "grpo",
+        {"grpo": {}, "bonus": {"regularisers": ("entropy_bonus(coefficient=0.1)",)}},
+        (above("entropy_end", "bonus", "grpo", -9.0), above("pass_1", "bonus", "grpo", 1.0)),
+    )  # fmt: skip
+
+
+def test_an_arm_is_trained_once(tiny, tmp_path):
+    training, folder = arm_run(tiny, "bonus", 0, "smoke"), tmp_path / "bonus"
+    figures = run_arm(training, bed("countdown"), "smoke", folder)
+    assert 0 <= figures["pass_1"] <= figures["pass_16"] <= 1
+    assert figures["tokens"] > 0
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["entropy_bonus_touched"] == 1
+    said = (folder / "samples.txt").read_text().splitlines()
+    assert len(said) == 4 * 17
+    assert all(line.startswith(("  + ", "  - ")) for line in said[1:17])
+    assert figures["start_pass_1"] == 0
+    kept = (folder / "figures.json").stat().st_mtime_ns
+    assert run_arm(training, bed("countdown"), "smoke", folder) == figures
+    assert (folder / "figures.json").stat().st_mtime_ns == kept
+
+
+def test_the_gate_is_judged(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "ProcessPoolExecutor", InThisProcess)
+    told = []
+    found = run(tiny, "smoke", 2, tmp_path / "out", tell=told.append)
+    assert found["passed"] is False
+    assert [check["passed"] for check in found["checks"]] == [True, False]
+    assert set(found["table"]) == {"grpo", "bonus"}
+    assert len(told) == 4
+    out = tmp_path / "out"
+    assert json.loads((out / "tiny-smoke" / "recipe.json").read_text())["seeds"] == 2
+    assert (out / "tiny-smoke" / "curves.png").read_bytes()[1:4] == b"PNG"
+    other = dataclasses.replace(
+        tiny,
+        name="other",
+        baseline="plain",
+        arms={"plain": {}},
+        gate=(above("pass_1", "plain", "plain", -1.0),),
+    )
+    assert run(other, "smoke", 2, out)["passed"]
+    assert len([*(out / "arms").iterdir()]) == 4, "the same training is not run twice"
+
+
+def test_wrong_arguments_are_explained(tiny, tmp_path):
+    with pytest.raises(InvalidArgumentError, match="scale"):
+        run(tiny, "galactic", 2, tmp_path)
+    with pytest.raises(InvalidArgumentError, match="seeds"):
+        run(tiny, "smoke", 1, tmp_path)
+
+
+class InThisProcess:
+    """Stands in for a pool, whose processes would not know of what the tests have changed."""
+
+    def __init__(self, workers, mp_context):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def submit(self, work, *arguments):
+        from concurrent.futures import Future
+
+        future = Future()
+        future.set_result(work(*arguments))
+        return future
