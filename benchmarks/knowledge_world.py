@@ -131,10 +131,26 @@ def speed() -> dict[str, Any]:
                 "target": 20_000,
                 "tokens_per_document": len(ids) / documents,
                 "bytes_per_document": (kept + index.nbytes) / documents,
+                "reading_seconds": _reading([*arrays, *index.index.scores.values()]),
             }
         )
         print(built[-1], flush=True)
     return {"built": built, "searches": _searches()}
+
+
+def _reading(parts: list[Any]) -> float:
+    """Seconds that it takes to read the arrays of a world back from files just written."""
+    with tempfile.TemporaryDirectory() as folder:
+        for i, part in enumerate(parts):
+            if isinstance(part, np.ndarray):
+                np.save(f"{folder}/{i}.npy", part)
+        seconds = []
+        for _ in range(3):
+            begun = time.perf_counter()
+            for file in sorted(Path(folder).iterdir()):
+                np.load(file)
+            seconds.append(time.perf_counter() - begun)
+    return float(np.median(seconds))
 
 
 def _searches() -> dict[str, Any]:
@@ -187,7 +203,7 @@ def retrieval() -> list[dict[str, Any]]:
         world = KnowledgeWorld(7, 20_000, **settings)
         looks = {"subject": _lookups(graph, "lookup"), "object": _lookups(graph, "intersection")}
         engines = {name: make_engines(corpus, name, "single")["search"]
-                   for name in ("bm25", "dense", "hybrid")}  # fmt: skip
+                   for name in ("bm25", "dense", "hybrid", "reranked")}  # fmt: skip
         engines["bm25, 30% replaced"] = Degraded(engines["bm25"], len(corpus), 0.3)
         engines["bm25, a word in four dropped"] = NoisyQueries(engines["bm25"], drop=0.25)
         for name, engine in engines.items():

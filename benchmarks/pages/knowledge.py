@@ -30,6 +30,7 @@ def built_table():
         (
             f"{row['documents']:,}",
             *(f"{row['seconds'][k]:.2f}" for k in ("facts", "pages", "tokens", "index")),
+            f"{row['reading_seconds']:.2f}",
             f"{row['documents_per_second']:,.0f}",
             f"{row['target']:,}",
             f"{row['tokens_per_document']:.0f}",
@@ -38,8 +39,8 @@ def built_table():
         for row in read("knowledge_world")["speed"]["built"]
     ]
     head = (
-        "documents", "facts, s", "pages, s", "token ids, s", "index, s", "documents a second",
-        "goal", "tokens each", "bytes each",
+        "documents", "facts, s", "pages, s", "token ids, s", "index, s", "read back, s",
+        "documents a second", "goal", "tokens each", "bytes each",
     )  # fmt: skip
     return table(head, rows)
 

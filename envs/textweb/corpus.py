@@ -7,8 +7,9 @@ that a million pages take seconds.
 
 import functools
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -50,6 +51,10 @@ class Sentence(NamedTuple):
     first: int
     second: int
     fact: int
+
+
+#: The arrays that a corpus is made of.
+_ARRAYS = ("kinds", "about", "years", "page_of", "starts", "aliased", *Sentence._fields)
 
 
 class Corpus:
@@ -112,6 +117,25 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.kinds)
+
+    def save(self, folder: Path) -> None:
+        """Write the pages into a folder, an .npy file for each array."""
+        for name in _ARRAYS:
+            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder: Path, graph: Graph) -> Self:
+        """The pages that were saved in a folder, of the same graph; the files are mapped.
+
+        Raises:
+            OSError: a file is missing.
+        """
+        loaded = cls.__new__(cls)
+        loaded.graph, loaded.vocabulary = graph, Vocabulary(graph)
+        for name in _ARRAYS:
+            mapped = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            setattr(loaded, name, np.asarray(mapped))
+        return loaded
 
     # --- making pages ---
 

@@ -274,9 +274,10 @@ def sentence_encoder(path: str, batch: int = 1) -> Encoder:
             "this encoder needs sentence-transformers: pip install 'spelunk[dense]'"
         ) from error
     model = SentenceTransformer(path, local_files_only=True, model_kwargs={"use_safetensors": True})
+    width: Any = model.get_embedding_dimension()
 
     def encode(texts: Sequence[str]) -> Array:
-        vectors = np.zeros((len(texts), model.get_embedding_dimension()), np.float32)
+        vectors = np.zeros((len(texts), width), np.float32)
         spoken = [i for i, text in enumerate(texts) if words_of(text)]
         if spoken:
             # Tokenizers refuse halves of surrogate pairs.

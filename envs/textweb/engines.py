@@ -22,6 +22,8 @@ MakeRetriever = Callable[[Corpus], Retriever]
 
 ENGINES = ("bm25", "dense", "hybrid", "reranked", "simulated")
 SOURCES = ("single", "local+web")
+#: The name of the folder with the index of words.
+INDEX = "index"
 
 _ENCODER = Path(__file__).parents[2] / "assets" / "text_encoder.npz"
 #: The worlds that the encoder is trained on, and the pages of each.
@@ -29,7 +31,7 @@ _TRAINING_SEEDS, _TRAINING_PAGES = range(101, 109), 2000
 
 
 def make_engines(
-    corpus: Corpus, retriever: str | MakeRetriever, sources: str
+    corpus: Corpus, retriever: str | MakeRetriever, sources: str, folder: Path | None = None
 ) -> dict[str, Retriever]:
     """The engines of a world, by the tool that asks them.
 
@@ -43,6 +45,7 @@ def make_engines(
             vectors), `"simulated"` (pages made up to suit the query), or a function that makes a
             retriever over the corpus.
         sources: `"single"`, or with the first three engines `"local+web"`.
+        folder: where the corpus' index of words has been saved; None where it has not.
 
     Raises:
         InvalidArgumentError: there is no such engine or source, or a source has no page.
@@ -57,6 +60,10 @@ def make_engines(
         )
     if retriever == "simulated":
         return _alone(simulate(corpus.graph), sources)
+    if folder is not None and (retriever, sources) == ("bm25", "single"):
+        from .bm25 import BM25
+
+        return {"search": BM25.load(folder / INDEX, corpus.vocabulary)}
     ids, offsets = corpus.tokens()
     if sources == "single":
         return {"search": _engine(corpus, retriever, ids, offsets)}

@@ -2,14 +2,16 @@
 
 import functools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..kernel import InvalidArgumentError
 from .corpus import MIX, Corpus
-from .engines import MakeRetriever, make_engines
+from .engines import INDEX, MakeRetriever, make_engines
 from .graph import Graph
+from .kept import WORTH, kept_folder
 from .pages import Pages
 from .patterns import PATTERNS
 from .questions import Question, cover
@@ -52,7 +54,7 @@ class KnowledgeWorld:
 
     A question is kept only if for each fact that answers it a query made of what is known by then
     (the word for the relation and the name of an entity) lists a page that states the fact: every
-    question can be answered.
+    question can be answered. Pages and index of large worlds are kept on disk; see `kept`.
 
     Args:
         seed: of the world.
@@ -78,14 +80,30 @@ class KnowledgeWorld:
         retriever: str | MakeRetriever = "bm25",
         sources: str = "single",
     ):
-        self.seed, entities = seed, documents - documents // _OTHERS
+        self.seed, self.documents = seed, documents
+        entities = documents - documents // _OTHERS
         self.graph = Graph(entities, seed)
-        self.corpus = Corpus(self.graph, documents, seed, mix, alias_rate)
-        self.engines = make_engines(self.corpus, retriever, sources)
+        folder = None
+        if documents >= WORTH:
+            settings = (seed, documents, sorted(mix.items()), alias_rate)
+            folder = kept_folder(settings, functools.partial(self._write, mix, alias_rate))
+        if folder is None:
+            self.corpus = Corpus(self.graph, documents, seed, mix, alias_rate)
+        else:
+            self.corpus = Corpus.load(folder, self.graph)
+        self.engines = make_engines(self.corpus, retriever, sources, folder)
         self.pages: Pages = self.corpus
         if isinstance(engine := self.engines["search"], SimulatedSearch):
             self.pages = engine
         self._questions: dict[tuple[str, int], tuple[Question, ...]] = {}
+
+    def _write(self, mix: Mapping[str, float], alias_rate: float, folder: Path) -> None:
+        """Make the pages and their index, and write them into a folder."""
+        from .bm25 import BM25
+
+        corpus = Corpus(self.graph, self.documents, self.seed, mix, alias_rate)
+        corpus.save(folder)
+        BM25(*corpus.tokens(), corpus.vocabulary).save(folder / INDEX)
 
     def query(self, entity: int, fact: int) -> str:
         """The words that look up a fact by one of the entities in it."""
