@@ -124,6 +124,12 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("guesser", "llm.searchers:GuesserSearcher", "scripted", "answers without searching"),
     Entry("greedy-search", "llm.searchers:GreedySearcher", "scripted", "believes the first page"),
     Entry(
+        "chat",
+        "llm.endpoint:EndpointAgent",
+        "scripted",
+        "a model behind an OpenAI-compatible endpoint",
+    ),
+    Entry(
         "single-shot", "llm.searchers:SingleShotSearcher", "scripted", "searches once, then answers"
     ),
     Entry(

@@ -1,12 +1,13 @@
 """Causal language models: small ones built here, and any other from a folder."""
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
 from transformers import (
     AutoModelForCausalLM,
@@ -16,8 +17,11 @@ from transformers import (
 )
 
 from ...envs.kernel.errors import InvalidArgumentError
+from . import lora as low_rank
+from .lora import Lora
 
 _MAX_POSITIONS = 4096
+_LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
 @dataclass
@@ -83,38 +87,75 @@ class LanguageModel:
         return cls(network.eval().to(device), tokenizer)
 
     @classmethod
-    def from_pretrained(cls, path: str | Path, device: str = "cpu") -> Self:
+    def from_pretrained(
+        cls, path: str | Path, device: str = "cpu", lora: Lora | None = None
+    ) -> Self:
         """Any causal model that `transformers` knows, from a folder as `save_pretrained` writes it.
 
-        Nothing is downloaded, and parameters are read from safetensors files only.
+        Nothing is downloaded, and parameters are read from safetensors files only. A folder of
+        adapters is loaded with the model that they belong to.
+
+        Args:
+            path: the folder.
+            device: where the parameters live.
+            lora: fresh adapters, which are trained instead of the model; None to train all of it,
+                or the adapters in the folder.
 
         Raises:
-            InvalidArgumentError: the folder holds no such model, or a tokenizer is missing.
+            InvalidArgumentError: the folder holds no such model, a tokenizer is missing, or the
+                adapters do not fit.
         """
-        if not (Path(path) / "config.json").is_file():
-            raise InvalidArgumentError(
-                f"{path} is no folder of a Hugging Face model: it has no config.json"
-            )
-        loader: Any = AutoModelForCausalLM
-        local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        try:
-            network = loader.from_pretrained(path, use_safetensors=True, **local)
-        except (OSError, ValueError) as error:
-            raise InvalidArgumentError(f"the model in {path} cannot be loaded: {error}") from error
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(path, **local)
-        except (OSError, ValueError, KeyError) as error:
-            raise InvalidArgumentError(
-                f"{path} holds no tokenizer that can be loaded: {error}"
-            ) from error
-        if tokenizer.eos_token_id is None:
-            raise InvalidArgumentError(f"the tokenizer in {path} has no end-of-sequence token")
+        base = low_rank.base_of(path)
+        if base is not None and lora is not None:
+            raise InvalidArgumentError(f"{path} holds adapters already; leave lora out")
+        network, tokenizer = _load_network(base or path), _load_tokenizer(path)
+        if base is not None:
+            network = low_rank.load_adapters(network, path)
+        elif lora is not None:
+            network = low_rank.add_adapters(network, lora)
         return cls(network.to(device).eval(), tokenizer)
 
     def save_pretrained(self, path: str | Path) -> None:
-        """Write the network (safetensors) and the tokenizer into a folder."""
-        self.network.save_pretrained(path)
+        """Write the network (safetensors) and the tokenizer into a folder.
+
+        Of a network with adapters, these alone are written.
+
+        Raises:
+            InvalidArgumentError: the model that the adapters belong to has no folder.
+        """
+        if low_rank.has_adapters(self.network):
+            low_rank.save_adapters(self.network, path)
+        else:
+            self.network.save_pretrained(path)
         self.tokenizer.save_pretrained(path)
+
+    @cached_property
+    def trained(self) -> nn.Module:
+        """What is trained: the network, or of one with adapters these alone.
+
+        An optimiser takes its parameters, and a checkpoint its state.
+        """
+        if low_rank.has_adapters(self.network):
+            return low_rank.adapters(self.network)
+        return self.network
+
+    def frozen_copy(self) -> Self:
+        """The policy as it is now, which is not trained; what is frozen already is shared."""
+        shared: dict[int, Any] = {
+            id(p): p for p in self.network.parameters() if not p.requires_grad
+        }
+        network = copy.deepcopy(self.network, shared)
+        return type(self)(network.requires_grad_(False), self.tokenizer)
+
+    def merged(self) -> Self:
+        """A copy with the adapters added to the weights, which samples as fast as without them.
+
+        It is not trained, and its log-probabilities are the same but for rounding. A model without
+        adapters is returned itself.
+        """
+        if not low_rank.has_adapters(self.network):
+            return self
+        return type(self)(low_rank.merged(self.network), self.tokenizer)
 
     @property
     def device(self) -> torch.device:
@@ -176,3 +217,30 @@ class LanguageModel:
         """
         log_p = self.logits(tokens, temperature).float().log_softmax(-1)
         return pad(log_p.gather(-1, tokens[:, 1:, None]).squeeze(-1), (1, 0))
+
+
+def _load_network(path: str | Path) -> Any:
+    """The network in a folder; see `LanguageModel.from_pretrained`."""
+    folder = Path(path).resolve()  # adapters remember it
+    if not (folder / "config.json").is_file():
+        raise InvalidArgumentError(
+            f"{path} is no folder of a Hugging Face model: it has no config.json"
+        )
+    loader: Any = AutoModelForCausalLM
+    try:
+        return loader.from_pretrained(folder, use_safetensors=True, **_LOCAL)
+    except (OSError, ValueError) as error:
+        raise InvalidArgumentError(f"the model in {path} cannot be loaded: {error}") from error
+
+
+def _load_tokenizer(path: str | Path) -> Any:
+    """The tokenizer in a folder; see `LanguageModel.from_pretrained`."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, **_LOCAL)
+    except (OSError, ValueError, KeyError) as error:
+        raise InvalidArgumentError(
+            f"{path} holds no tokenizer that can be loaded: {error}"
+        ) from error
+    if tokenizer.eos_token_id is None:
+        raise InvalidArgumentError(f"the tokenizer in {path} has no end-of-sequence token")
+    return tokenizer

@@ -62,6 +62,8 @@ class Config:
     """The most that a token weighs which was drawn at another temperature than the policy's."""
     editors: tuple[str, ...] = ()
     """What becomes of the episodes first: terms of `terms.editing.EDITORS`."""
+    reward_weight: float = 1.0
+    """What the environment's rewards are multiplied by; 0 to learn from bonuses alone."""
     bonuses: tuple[str, ...] = ()
     """What is added to the environment's rewards: terms of `terms.bonus.BONUSES`."""
     filters: tuple[str, ...] = ()
@@ -191,7 +193,7 @@ class LanguageModelTrainer(Trainer):
         for editor in terms.editors:
             rollout = editor(rollout, self._replay)
         rollout = self._with_needs(rollout)
-        rewards, told = terms.rewarded(rollout)
+        rewards, told = terms.rewarded(rollout, config.reward_weight)
         returns = self._returns(rewards)
         keep = terms.kept(rollout, rewards)
         learned = rollout.played & keep[:, None]

@@ -63,7 +63,57 @@ BEDS = {
                 "group_size": 8, "max_tokens": 16,
             },
             lanes=256,
-            updates={"smoke": 4, "laptop": 1500, "gpu": 1500},
+            updates={"smoke": 4, "laptop": 600, "gpu": 1500},
+        ),
+        Bed(
+            name="chain",
+            env_id="spelunk/ChainArithmetic-v0",
+            env_kwargs={"steps": 3, "orders": 2, "dialect": "compact", "split": "train"},
+            test_kwargs={"split": "test"},
+            sizes={"hidden_size": 64, "layers": 3, "heads": 4},
+            imitation={"sft_learning_rate": 2e-3, "sft_warmup": 100, "num_minibatches": 2},
+            start_score=0.25,
+            config={
+                "advantage": "grpo", "learning_rate": 3e-4, "num_minibatches": 4,
+                "group_size": 8, "max_tokens": 48,
+            },
+            lanes=128,
+            updates={"smoke": 4, "laptop": 200, "gpu": 1500},
+        ),
+        Bed(
+            name="constraints",
+            env_id="spelunk/Constraints-v0",
+            env_kwargs={
+                "constraints": [1, 6], "reward": "all", "dialect": "compact", "split": "train",
+            },
+            test_kwargs={"split": "test", "reward": "all"},
+            sizes={"hidden_size": 64, "layers": 3, "heads": 4},
+            imitation={"sft_learning_rate": 2e-3, "sft_warmup": 100, "num_minibatches": 1},
+            start_score=0.2,
+            config={
+                "advantage": "grpo", "learning_rate": 3e-4, "num_minibatches": 4,
+                "group_size": 8, "max_tokens": 16,
+            },
+            lanes=256,
+            updates={"smoke": 4, "laptop": 400, "gpu": 1500},
+        ),
+        Bed(
+            name="search",
+            env_id="spelunk/KnowledgeSearch-v0",
+            env_kwargs={
+                "actions": "text", "dialect": "compact", "documents": 400,
+                "max_episode_steps": 6,
+            },
+            test_kwargs={"world_seed": 1},
+            sizes={"hidden_size": 64, "layers": 3, "heads": 4},
+            imitation={"sft_learning_rate": 2e-3, "sft_warmup": 100, "num_minibatches": 4},
+            start_score=0.3,
+            config={
+                "advantage": "grpo", "learning_rate": 3e-4, "num_minibatches": 4,
+                "group_size": 8, "max_tokens": 16, "credit": "episode",
+            },
+            lanes=64,
+            updates={"smoke": 4, "laptop": 200, "gpu": 1500},
         ),
     )
 }  # fmt: skip

@@ -65,6 +65,7 @@ class Recipe:
         baseline: the arm that it is compared with.
         arms: by name, how each arm's hyperparameters differ from those of the bed.
         gate: what must hold for it to pass, written before anything is run.
+        env_kwargs: by arm, how the environment of its training differs from that of the bed.
         updates: how many updates each scale takes, where not as many as the bed.
     """
 
@@ -76,6 +77,7 @@ class Recipe:
     baseline: str
     arms: Mapping[str, Mapping[str, Any]]
     gate: tuple[Condition, ...]
+    env_kwargs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     updates: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -146,3 +148,14 @@ def within(figure: str, arm: str, low: float, high: float) -> Condition:
         return a.mean(), math.nan, (float(a.min()), float(a.max())), passed
 
     return Condition(f"{figure}: {low:g} ≤ {arm} ≤ {high:g} in every seed", look)
+
+
+def some(least: int, *conditions: Condition) -> Condition:
+    """At least so many of some conditions hold; told are the figures of the first."""
+
+    def look(table: Table) -> Any:
+        looks = [condition.look(table) for condition in conditions]
+        return *looks[0][:3], sum(passed for *_, passed in looks) >= least
+
+    words = "; ".join(condition.words for condition in conditions)
+    return Condition(f"at least {least} of: {words}", look)

@@ -12,6 +12,19 @@ MODULES = {
     "lite-ppo": "lite_ppo",
     "entropy-mechanism": "entropy_mechanism",
     "entropy-table": "entropy_table",
+    "steer": "steer",
+    "lp-reg": "lp_reg",
+    "siren": "siren",
+    "epo": "epo",
+    "aepo-arb": "aepo_arb",
+    "hicra": "hicra",
+    "empg": "empg",
+    "ettrl": "ettrl",
+    "verl-rank": "verl_rank",
+    "ares": "ares",
+    "light-if": "light_if",
+    "ead": "ead",
+    "spear": "spear",
 }
 
 

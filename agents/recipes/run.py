@@ -110,7 +110,8 @@ def arm_run(recipe: Recipe, arm: str, seed: int, scale: str) -> RunConfig:
     """The training of an arm with a seed."""
     on = bed(recipe.bed)
     updates = recipe.updates.get(scale, on.updates[scale])
-    task = Task(on.env_id, updates * on.lanes, on.lanes, dict(on.env_kwargs), seed)
+    kwargs = {**on.env_kwargs, **recipe.env_kwargs.get(arm, {})}
+    task = Task(on.env_id, updates * on.lanes, on.lanes, kwargs, seed)
     config = Config(path=str(on.start), sft_updates=0, **{**on.config, **recipe.arms[arm]})
     return RunConfig("llm", task, asdict(config))
 
@@ -151,7 +152,8 @@ def run_arm(run: RunConfig, on: Bed, scale: str, folder: Path) -> Figures:
 
 
 def answers(agent: LanguageModelAgent, on: Bed, scale: str) -> Samples:
-    """How an agent answers the test problems of a bed."""
+    """How an agent answers the test problems of a bed, at a temperature of 1."""
+    agent.temperature = 1.0
     kwargs = {**on.env_kwargs, **on.test_kwargs}
     return ask(agent, on.env_id, kwargs, problems=_PROBLEMS[scale], samples=_SAMPLES)
 
@@ -190,6 +192,7 @@ def entropies(log: Path) -> dict[str, float]:
         "entropy_start": start,
         "entropy_end": last,
         "entropy_kept": last / max(start, 1e-9),
+        "entropy_variance": float(values.var()),
         "tokens": tokens,
     }
 

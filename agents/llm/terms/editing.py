@@ -82,4 +82,60 @@ def aepo(
     return join(rollout.take(stay), replace(taken, imitated=marked))
 
 
-EDITORS: dict[str, Editor] = {"aepo": aepo}
+def self_imitation(
+    rollout: Rollout,
+    play: Player,
+    *,
+    memory: dict[str, Any],
+    threshold: float = 0.5,
+    size: int = 2048,
+    stale: int = 5,
+) -> Rollout:
+    """Add episodes that went well lately, to be learned from once more.
+
+    Kept are new episodes with an advantage (return − group mean) above a threshold, the latest
+    `size` of them, for `stale` rollouts (Qin et al. 2025, "SPEAR: Learn the ropes, then trust the
+    wins"). Replays are groups of their own and have no advantage but what the transform
+    `recalibrate` gives them.
+
+    Args:
+        rollout, play: see the module.
+        memory: the kept episodes.
+        threshold: of the advantage; 1 in the paper, where it is divided by the deviation.
+        size: how many episodes are kept.
+        stale: rollouts after which an episode is dropped.
+    """
+    kept = [entry for entry in memory.get("kept", []) if entry["age"] < stale]
+    for entry in kept:
+        entry["age"] += 1
+    returns = rollout.rewards.sum(1, keepdim=True)
+    gains = group_mean(returns, torch.ones_like(returns), rollout.groups)[:, 0]
+    good = (gains > threshold).nonzero().squeeze(1).tolist()
+    memory["kept"] = [*kept, *(_packed(rollout, episode) for episode in good)][-size:]
+    for entry in kept:
+        rollout = join(rollout, _unpacked(entry, rollout))
+    return rollout
+
+
+def _packed(rollout: Rollout, episode: int) -> dict[str, Any]:
+    """An episode as plain data."""
+    one = rollout.take(torch.tensor([episode]))
+    fields = {name: getattr(one, name).tolist() for name in _PACKED}
+    return {**fields, "answers": list(one.answers), "age": 0}
+
+
+def _unpacked(entry: dict[str, Any], like: Rollout) -> Rollout:
+    """The episode that was packed, marked as a replay."""
+    fields: dict[str, Any] = {
+        name: torch.tensor(entry[name], dtype=getattr(like, name).dtype) for name in _PACKED
+    }
+    marks = torch.ones(len(fields["tokens"]), dtype=torch.bool)
+    return Rollout(**fields, answers=tuple(entry["answers"]), replayed=marks)
+
+
+_PACKED = (
+    "tokens", "log_probs", "drawn", "entropies", "turns", "episodes", "rewards", "groups",
+    "lengths", "truncated",
+)  # fmt: skip
+
+EDITORS: dict[str, Editor] = {"aepo": aepo, "self_imitation": self_imitation}

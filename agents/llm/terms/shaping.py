@@ -178,8 +178,11 @@ def recalibrate(
     *,
     memory: dict[str, Any],
     size: int = 10_240,
+    warmup: int = 200,
 ) -> Tensor:
-    """For replayed sequences max(R − median of recent group means, 0), R the episode's return.
+    """For replayed sequences w · max(R − median of recent group means, 0), R the episode's return.
+
+    w = (1 − cos(π min(1, rollouts / warmup))) / 2.
 
     What was lucky once may be ordinary by now: replays are judged by how the policy does lately,
     and only those that are still better are imitated (Qin et al. 2025, "SPEAR: Learn the ropes,
@@ -189,10 +192,14 @@ def recalibrate(
         advantages, rollout: see the module; `rollout.replayed` says which sequences are replays.
         memory: the mean returns of recent groups of new episodes.
         size: how many groups that is.
+        warmup: rollouts until replays count in full.
     """
+    done = memory.get("rollouts", 0)
+    memory["rollouts"] = done + 1
+    weight = (1 - math.cos(math.pi * min(1.0, done / warmup))) / 2
     replayed = rollout.replayed
     if replayed is None:
-        return advantages
+        replayed = torch.zeros(len(advantages), dtype=torch.bool)
     returns = rollout.rewards.sum(1)
     new = torch.ones_like(rollout.truncated)
     new[rollout.episodes[replayed]] = False
@@ -202,7 +209,7 @@ def recalibrate(
     ]
     del means[:-size]
     baseline = statistics.median(means) if means else math.inf
-    fresh = relu(returns - baseline)[rollout.episodes, None] * rollout.generated
+    fresh = weight * relu(returns - baseline)[rollout.episodes, None] * rollout.generated
     return torch.where(replayed[:, None], fresh, advantages)
 
 

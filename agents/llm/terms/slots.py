@@ -87,9 +87,9 @@ class Terms:
             term.memory.clear()
             term.memory.update(memory[place])
 
-    def rewarded(self, rollout: Rollout) -> tuple[Tensor, dict[str, float]]:
-        """Rewards with all bonuses, (episodes, turns), and the mean of each bonus by name."""
-        rewards, told = rollout.rewards, {}
+    def rewarded(self, rollout: Rollout, weight: float) -> tuple[Tensor, dict[str, float]]:
+        """Weighted rewards with all bonuses, (episodes, turns), and each bonus' mean by name."""
+        rewards, told = weight * rollout.rewards, {}
         for bonus in self.bonuses:
             extra = bonus(rollout)
             rewards = rewards + extra

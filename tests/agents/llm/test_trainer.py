@@ -308,3 +308,28 @@ def test_a_rollout_of_which_nothing_is_kept_teaches_nothing():
     assert metrics["kept"] == 0
     assert "policy_loss" not in metrics
     assert all(map(torch.equal, before, trainer.model.network.parameters()))
+
+
+def test_episodes_that_went_well_are_replayed_for_a_while():
+    """Kept for two rollouts, marked, in groups of their own; through a checkpoint, too."""
+    slots = {
+        "editors": ("self_imitation(threshold=0.2, stale=2)",),
+        "transforms": ("recalibrate(warmup=1)",),
+        "advantage": "group_mean",
+    }
+    trainer, other = (small(expert="random", sft_updates=2, **slots) for _ in range(2))
+    rollouts, learn = [], trainer._learn
+    trainer._learn = lambda rollout, *rest: rollouts.append(rollout) or learn(rollout, *rest)
+    for _ in range(6):
+        trainer.step()
+    assert rollouts[0].replayed is None
+    for rollout in rollouts[1:]:
+        replays = rollout.episodes[rollout.replayed]
+        assert len(replays)
+        assert replays.min() >= 16, "replays come after the new episodes"
+        assert len(rollout.groups[replays].unique()) == len(replays)
+    assert {entry["age"] for entry in trainer.terms.memory()["editors.0"]["kept"]} <= {0, 1, 2}
+    trainer._learn = learn
+    arrays, meta = trainer.state()
+    other.load_state({k: v.copy() for k, v in arrays.items()}, json.loads(json.dumps(meta)))
+    assert trainer.step() == other.step()

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from spelunk.agents.recipes import beds
-from spelunk.agents.recipes.recipe import Recipe, above, at_least, times, within
+from spelunk.agents.recipes.recipe import Recipe, above, at_least, some, times, within
 from spelunk.agents.recipes.registry import MODULES, recipe
 from spelunk.envs.kernel import InvalidArgumentError
 
@@ -46,6 +46,10 @@ def test_times_and_within_ask_every_seed():
     assert not looked(times("entropy", "new", "old", 2.1)).passed
     assert looked(within("entropy", "new", 0.4, 0.5)).passed
     assert not looked(within("entropy", "new", 0.4, 0.45)).passed
+    right, wrong = above("score", "new", "old"), above("score", "old", "new")
+    assert looked(some(1, wrong, right)).passed
+    assert not looked(some(2, wrong, right)).passed
+    assert looked(some(1, right)).interval == looked(right).interval
 
 
 def test_what_was_not_measured_is_named():
@@ -66,7 +70,8 @@ def test_every_recipe_is_whole(name):
         Terms.read(Config(**{**bed.config, **changes}))
     figures = dict.fromkeys(
         ("pass_1", "pass_4", "pass_16", "maj_16", "answer_entropy", "entropy_start",
-         "entropy_end", "entropy_kept", "tokens", "seconds", "start_pass_1"), 0.5,
+         "entropy_end", "entropy_kept", "entropy_variance", "tokens", "seconds",
+         "start_pass_1"), 0.5,
     )  # fmt: skip
     checks = found.judge({arm: [figures, figures] for arm in found.arms})
     assert checks

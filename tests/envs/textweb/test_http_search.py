@@ -1,18 +1,18 @@
 """Search over HTTP, against a small server of our own."""
 
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from spelunk.envs.kernel import InvalidArgumentError
-from spelunk.envs.textweb import http_search
+from spelunk.envs.kernel.http import ServiceError
 from spelunk.envs.textweb.bm25 import BM25
-from spelunk.envs.textweb.http_search import HttpSearch, SearchServiceError, clean_text
+from spelunk.envs.textweb.http_search import HttpSearch, clean_text
 from spelunk.envs.textweb.knowledge_search import KnowledgeSearch
+
+from ...services import Handler, nobody, served
 
 PAGES = {
     "red": [("a", "Red", "a <b>red</b> fox", 3.5), ("b", "Fox", "fox\x00 &amp; hound", 2.0)],
@@ -20,43 +20,19 @@ PAGES = {
 }
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers as `server.mood` says, and notes what it was asked."""
+class Pages(Handler):
+    """Finds `PAGES`, or what `server.hits` gives."""
 
     def do_GET(self):
         query = parse_qs(urlsplit(self.path).query)
-        self.answer(query["q"][0], query["format"])
+        self.answer((query["q"][0], query["format"]))
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.answer(body["query"]["multi_match"]["query"], body)
+        self.answer((body["query"]["multi_match"]["query"], body))
 
-    def answer(self, query, asked):
-        self.server.asked.append((query, asked, dict(self.headers)))
-        mood = self.server.mood
-        if mood == "shaky" and len(self.server.asked) < 3:
-            return self.send(503, b"")
-        if mood == "redirect":
-            self.send_response(302)
-            self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", "0")
-            return self.end_headers()
-        if mood == "drip":
-            self.send_response(200)
-            self.end_headers()
-            for _ in range(40):
-                self.wfile.write(b" ")
-                self.wfile.flush()
-                time.sleep(0.05)
-            return None
-        if mood == "silent":
-            time.sleep(0.6)
-            return None
-        if isinstance(mood, int):
-            return self.send(mood, b"{}")
-        return self.send(200, mood if isinstance(mood, bytes) else self.hits(query))
-
-    def hits(self, query):
+    def kind(self, asked):
+        query = asked[0]
         if self.server.hits:
             return json.dumps({"hits": {"hits": self.server.hits(query)}}).encode()
         rows = PAGES.get(query, [])
@@ -68,30 +44,12 @@ class Handler(BaseHTTPRequestHandler):
         hits = [{"url": a, "title": t, "content": x, "score": s} for a, t, x, s in rows]
         return json.dumps({"query": query, "results": hits}).encode()
 
-    def send(self, status, data):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *args):
-        pass
-
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(http_search, "_PAUSE", 0.01)
-    one = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    one.mood, one.asked, one.hits = "kind", [], None
-    one.url = f"http://127.0.0.1:{one.server_port}"
-    one.handle_error = lambda *args: None
-    thread = threading.Thread(target=one.serve_forever, args=(0.01,))
-    thread.start()
-    yield one
-    one.shutdown()
-    thread.join()
-    one.server_close()
+    with served(Pages, monkeypatch) as one:
+        one.hits = None
+        yield one
 
 
 def test_a_world_behind_a_service(server):
@@ -122,7 +80,7 @@ def test_a_world_behind_a_service(server):
         reward = env.step(message)[1]
     assert reward == 1
     server.hits = None
-    with pytest.raises(SearchServiceError, match="not the number"):
+    with pytest.raises(ServiceError, match="not the number"):
         make(corpus).search(["red"], 3)
 
 
@@ -143,7 +101,7 @@ def test_pages_are_numbered_as_they_are_found(server, api):
 
 def test_the_services_are_asked_in_their_language(server):
     HttpSearch(server.url, fields=("name", "body"), headers={"X-Key": "k"}).search(["red"], 7)
-    query, body, headers = server.asked.pop()
+    (query, body), headers = server.asked.pop()
     assert body == {
         "size": 7,
         "query": {"multi_match": {"query": "red", "fields": ["name", "body"]}},
@@ -151,7 +109,7 @@ def test_the_services_are_asked_in_their_language(server):
     }
     assert headers["X-Key"] == "k"
     HttpSearch(server.url + "/search?language=en", "searxng").search(["r&b=\x00\ud800 é"], 7)
-    query, form, _ = server.asked.pop()
+    (query, form), _ = server.asked.pop()
     assert query == "r&b=\x00? é"
     assert form == ["json"]
 
@@ -161,14 +119,14 @@ def test_what_may_pass_is_tried_again(server):
     assert HttpSearch(server.url, retries=2).search(["red"], 1).pages.tolist() == [[0]]
     assert len(server.asked) == 3
     server.asked.clear()
-    with pytest.raises(SearchServiceError, match=r"status 503.*tries: 2"):
+    with pytest.raises(ServiceError, match=r"status 503.*tries: 2"):
         HttpSearch(server.url, retries=1).search(["red"], 1)
 
 
 @pytest.mark.parametrize(("mood", "said"), [(404, "404"), (401, "401"), ("redirect", "302")])
 def test_what_will_not_pass_is_not_tried_again(server, mood, said):
     server.mood = mood
-    with pytest.raises(SearchServiceError, match=f"status {said}.*tries: 1"):
+    with pytest.raises(ServiceError, match=f"status {said}.*tries: 1"):
         HttpSearch(server.url).search(["red"], 1)
     assert len(server.asked) == 1
 
@@ -177,16 +135,14 @@ def test_what_will_not_pass_is_not_tried_again(server, mood, said):
 def test_slow_services_are_given_up(server, mood):
     server.mood = mood
     started = time.monotonic()
-    with pytest.raises(SearchServiceError, match=r"no answer within 0\.2 s \(tries: 2\)"):
+    with pytest.raises(ServiceError, match=r"no answer within 0\.2 s \(tries: 2\)"):
         HttpSearch(server.url, timeout=0.2, retries=1).search(["red"], 1)
     assert time.monotonic() - started < 1.5
 
 
 def test_a_refused_connection_is_told(server):
-    nobody = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    nobody.server_close()
-    with pytest.raises(SearchServiceError, match=r"(?i)refused.*tries: 3"):
-        HttpSearch(f"http://127.0.0.1:{nobody.server_port}").search(["red"], 1)
+    with pytest.raises(ServiceError, match=r"(?i)refused.*tries: 3"):
+        HttpSearch(nobody()).search(["red"], 1)
 
 
 @pytest.mark.parametrize(
@@ -209,14 +165,14 @@ def test_a_refused_connection_is_told(server):
 )
 def test_malformed_answers_are_errors_of_ours(server, data):
     server.mood = data
-    with pytest.raises(SearchServiceError):
+    with pytest.raises(ServiceError):
         HttpSearch(server.url).search(["red"], 1)
     assert len(server.asked) == 1
 
 
 def test_long_answers_are_cut_off(server):
     server.mood = b" " * 300_000
-    with pytest.raises(SearchServiceError, match="longer than 100000 bytes"):
+    with pytest.raises(ServiceError, match="longer than 100000 bytes"):
         HttpSearch(server.url, max_bytes=100_000).search(["red"], 1)
 
 
@@ -247,10 +203,20 @@ def test_text_is_cleaned():
 
 
 def test_wrong_arguments_are_refused():
-    for url in ("file:///etc/passwd", "ftp://x/y", "x", ""):
+    for url in (
+        "file:///etc/passwd",
+        "ftp://x/y",
+        "x",
+        "",
+        "http://",
+        "http://a:99999",
+        "http://a\n",
+    ):
         with pytest.raises(InvalidArgumentError, match="http"):
             HttpSearch(url)
     with pytest.raises(InvalidArgumentError, match="opensearch"):
         HttpSearch("http://x", "solr")  # pyright: ignore[reportArgumentType]
     with pytest.raises(InvalidArgumentError, match="timeout"):
         HttpSearch("http://x", timeout=0)
+    with pytest.raises(InvalidArgumentError, match="max_text"):
+        HttpSearch("http://x", max_text=-1)

@@ -223,7 +223,7 @@ def replay(rewards, replayed):
 
 def test_recalibrate_judges_replays_by_how_it_goes_lately():
     """Groups' means are 0.5, 2 and 3; the median is 2, and a replay of 2.5 is only 0.5 better."""
-    memory = {}
+    memory = {"rollouts": 200}
     played = replay([0.0, 1.0, 2.0, 2.0, 3.0, 3.0, 2.5, 1.0], [False] * 6 + [True] * 2)
     found = recalibrate(torch.ones(8, 2), played, memory=memory)
     assert found[:6].tolist() == [[1.0, 1.0]] * 6
@@ -233,14 +233,24 @@ def test_recalibrate_judges_replays_by_how_it_goes_lately():
     assert memory["means"] == [3.0, 4.0]
     found = recalibrate(torch.ones(2, 2), replay([5.0, 3.0], [True] * 2), memory=memory)
     assert found[:, 1].tolist() == [1.5, 0.0]
-    found = recalibrate(torch.ones(2, 2), replay([5.0, 3.0], [True] * 2), memory={})
+    found = recalibrate(torch.ones(2, 2), replay([5.0, 3.0], [True] * 2), memory={"rollouts": 200})
     assert found[:, 1].tolist() == [0.0, 0.0]
 
 
-def test_terms_of_replays_and_refinements_leave_rollouts_without_them_alone():
-    played = SimpleNamespace(replayed=None, refined=None)
-    advantages = torch.ones(2, 3)
-    assert recalibrate(advantages, played, memory={}) is advantages
+def test_replays_count_more_and_more():
+    weights = []
+    for rollouts in (0, 50, 100, 200):
+        memory = {"rollouts": rollouts, "means": [1.0]}
+        found = recalibrate(torch.ones(1, 2), replay([2.0], [True]), memory=memory)
+        weights.append(float(found[0, 1]))
+    assert weights == pytest.approx([0.0, (1 - 0.5**0.5) / 2, 0.5, 1.0])
+
+
+def test_rollouts_without_replays_or_refinements_are_left_alone():
+    advantages, played = torch.ones(2, 2), replay([1.0, 2.0], [False] * 2)
+    played.replayed, played.refined, memory = None, None, {}
+    assert torch.equal(recalibrate(advantages, played, memory=memory), advantages)
+    assert memory["means"], "what is ordinary is learned from the first rollout on"
     assert TRANSFORMS["critique_shape"](advantages, played) is advantages
 
 
