@@ -4,11 +4,12 @@ import inspect
 import re
 from pathlib import Path
 
-from pages import bandit_claims, bandits, coupled, knowledge, planning, tables
+from pages import bandit_claims, bandits, coupled, knowledge, planning, recipes, tables
 from pages.figures import measured, table
 from pages.summary import results
 
 from spelunk.agents import registry as agents
+from spelunk.agents.llm.terms.slots import MANY, ONE
 from spelunk.envs.reference import reference
 from spelunk.envs.registry import ENTRIES
 
@@ -31,6 +32,16 @@ def agent_table():
     """A row for each agent."""
     rows = [(f"`{row.name}`", row.kind, row.about) for row in agents.ENTRIES]
     return table(("agent", "kind", "about"), rows)
+
+
+def slots():
+    """A row for each slot of the trainer of language models, and what can be put there."""
+    rows = []
+    for slot, known in {**ONE, **MANY}.items():
+        module = inspect.getmodule(next(iter(known.values())))
+        about = inspect.cleandoc(module.__doc__).split("\n")[0].rstrip(".")
+        rows.append((f"`{slot}`", about, ", ".join(f"`{name}`" for name in known)))
+    return table(("slot", "what it is", "terms"), rows)
 
 
 def fill(page, parts):
@@ -78,6 +89,8 @@ TABLES = {
     "world_retrieval": (knowledge.retrieval_table, "knowledge_world"),
     "world_difficulty": (knowledge.difficulty_table, "knowledge_world"),
     "world_dispersion": (knowledge.dispersion_table, "knowledge_world"),
+    "recipe_gates": (recipes.gates_table, "recipes"),
+    "entropy_terms": (recipes.entropy_table, "recipes"),
 }
 
 
@@ -89,6 +102,7 @@ def main():
     )
     made = {name: make() for name, (make, result) in TABLES.items() if measured(result)}
     fill(ROOT / "docs" / "benchmarks.md", made)
+    fill(ROOT / "docs" / "language_models.md", {"slots": slots()})
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ def examples():
         "docs/planning.md",
         "docs/bandits.md",
         "docs/knowledge.md",
+        "docs/language_models.md",
     ):
         for i, block in enumerate(
             re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)

@@ -1,0 +1,56 @@
+"""The tables of the page of the benchmarks that are about recipes."""
+
+import numpy as np
+
+from pages.figures import read, table
+from spelunk.agents.llm.measure import bootstrap_mean
+from spelunk.agents.recipes.registry import MODULES
+
+#: Figures of the table of entropy terms, with their headings.
+FIGURES = {"pass_1": "pass@1", "pass_16": "pass@16", "maj_16": "maj@16"}
+
+
+def gates_table():
+    """What has become of each recipe's gate, in the order of the registry."""
+    rows = []
+    found = read("recipes")["recipes"]
+    for name in MODULES:
+        for check in found.get(name, {"checks": []})["checks"]:
+            low, high = check["interval"]
+            rows.append(
+                (
+                    f"`{name}`",
+                    check["words"],
+                    f"{check['measured']:.3f}",
+                    f"{check['baseline']:.3f}" if np.isfinite(check["baseline"]) else "",
+                    f"{low:.3f} to {high:.3f}",
+                    found[name]["seeds"],
+                    "passed" if check["passed"] else "failed",
+                )
+            )
+    head = ("recipe", "condition", "measured", "baseline", "interval", "seeds", "verdict")
+    return table(head, rows)
+
+
+def entropy_table():
+    """Each arm of the table of entropy terms: means, and paired gains over plain GRPO."""
+    arms = read("recipes")["recipes"]["entropy-table"]["table"]
+    base = {name: _column(arms["grpo"], name) for name in FIGURES}
+    start = {name: arms["grpo"][0][f"start_{name}"] for name in FIGURES}
+    rows = [("starting model", *(f"{start[name]:.3f}" for name in FIGURES), "1.00", "")]
+    for arm, figures in arms.items():
+        cells = [f"`{arm}`"]
+        for name in FIGURES:
+            values = _column(figures, name)
+            cell = f"{values.mean():.3f}"
+            if arm != "grpo":
+                gain = bootstrap_mean(values - base[name])
+                cell += f" ({gain.low:+.3f} to {gain.high:+.3f})"
+            cells.append(cell)
+        kept, seconds = (_column(figures, name) for name in ("entropy_kept", "seconds"))
+        rows.append((*cells, f"{kept.mean():.2f}", f"{seconds.mean():.0f}"))
+    return table(("arm", *FIGURES.values(), "entropy kept", "seconds"), rows)
+
+
+def _column(figures, name):
+    return np.array([row[name] for row in figures])
