@@ -19,24 +19,43 @@ class Bed:
         env_id: the environment.
         env_kwargs: its arguments in training.
         test_kwargs: those that differ in tests, whose starts no training has seen.
-        sizes: the starting model: arguments of `LanguageModel.small`.
-        imitation: hyperparameters of imitation, with which the starting model is made.
-        start_score: the mean return on tests at which imitation stops.
-        config: hyperparameters of reinforcement learning, which arms change.
+        max_tokens: the longest message.
         lanes: episodes of an update.
-        updates: how many updates each scale takes.
+        updates: of reinforcement learning, at each scale.
+        start_score: the share of right answers on tests at which imitation stops.
+        parts: minibatches of an update of imitation.
+        sizes: of the starting model: arguments of `LanguageModel.small`.
     """
 
     name: str
     env_id: str
     env_kwargs: Mapping[str, Any]
     test_kwargs: Mapping[str, Any]
-    sizes: Mapping[str, int]
-    imitation: Mapping[str, Any]
-    start_score: float
-    config: Mapping[str, Any]
+    max_tokens: int
     lanes: int
-    updates: Mapping[str, int] = field(default_factory=dict)
+    updates: Mapping[str, int]
+    start_score: float
+    parts: int = 1
+    sizes: Mapping[str, int] = field(
+        default_factory=lambda: {"hidden_size": 64, "layers": 3, "heads": 4}
+    )
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Hyperparameters of reinforcement learning, which arms change."""
+        return {
+            "advantage": "grpo",
+            "learning_rate": 3e-4,
+            "num_minibatches": 4,
+            "group_size": 8,
+            "max_tokens": self.max_tokens,
+        }
+
+    @property
+    def imitation(self) -> dict[str, Any]:
+        """Those of imitation, with which the starting model is made."""
+        rates = {"sft_learning_rate": 2e-3, "sft_warmup": 100}
+        return {**self.config, **self.sizes, **rates, "num_minibatches": self.parts}
 
     @property
     def start(self) -> Path:
@@ -55,13 +74,8 @@ BEDS = {
                 "dialect": "compact", "split": "train",
             },
             test_kwargs={"split": "test"},
-            sizes={"hidden_size": 64, "layers": 3, "heads": 4},
-            imitation={"sft_learning_rate": 2e-3, "sft_warmup": 100, "num_minibatches": 1},
             start_score=0.22,
-            config={
-                "advantage": "grpo", "learning_rate": 3e-4, "num_minibatches": 4,
-                "group_size": 8, "max_tokens": 16,
-            },
+            max_tokens=16,
             lanes=256,
             updates={"smoke": 4, "laptop": 600, "gpu": 1500},
         ),
@@ -70,13 +84,9 @@ BEDS = {
             env_id="spelunk/ChainArithmetic-v0",
             env_kwargs={"steps": 3, "orders": 2, "dialect": "compact", "split": "train"},
             test_kwargs={"split": "test"},
-            sizes={"hidden_size": 64, "layers": 3, "heads": 4},
-            imitation={"sft_learning_rate": 2e-3, "sft_warmup": 100, "num_minibatches": 2},
+            parts=2,
             start_score=0.25,
-            config={
-                "advantage": "grpo", "learning_rate": 3e-4, "num_minibatches": 4,
-                "group_size": 8, "max_tokens": 48,
-            },
+            max_tokens=48,
             lanes=128,
             updates={"smoke": 4, "laptop": 200, "gpu": 1500},
         ),
@@ -87,13 +97,8 @@ BEDS = {
                 "constraints": [1, 6], "reward": "all", "dialect": "compact", "split": "train",
             },
             test_kwargs={"split": "test", "reward": "all"},
-            sizes={"hidden_size": 64, "layers": 3, "heads": 4},
-            imitation={"sft_learning_rate": 2e-3, "sft_warmup": 100, "num_minibatches": 1},
             start_score=0.2,
-            config={
-                "advantage": "grpo", "learning_rate": 3e-4, "num_minibatches": 4,
-                "group_size": 8, "max_tokens": 16,
-            },
+            max_tokens=16,
             lanes=256,
             updates={"smoke": 4, "laptop": 400, "gpu": 1500},
         ),
@@ -105,13 +110,9 @@ BEDS = {
                 "max_episode_steps": 6,
             },
             test_kwargs={"world_seed": 1},
-            sizes={"hidden_size": 64, "layers": 3, "heads": 4},
-            imitation={"sft_learning_rate": 2e-3, "sft_warmup": 100, "num_minibatches": 4},
+            parts=4,
             start_score=0.3,
-            config={
-                "advantage": "grpo", "learning_rate": 3e-4, "num_minibatches": 4,
-                "group_size": 8, "max_tokens": 16, "credit": "episode",
-            },
+            max_tokens=16,
             lanes=64,
             updates={"smoke": 4, "laptop": 200, "gpu": 1500},
         ),

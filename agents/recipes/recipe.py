@@ -150,6 +150,18 @@ def within(figure: str, arm: str, low: float, high: float) -> Condition:
     return Condition(f"{figure}: {low:g} ≤ {arm} ≤ {high:g} in every seed", look)
 
 
+def grown(figure: str, arm: str, least: float) -> Condition:
+    """In every seed a figure has grown by so much since the starting model."""
+
+    def look(table: Table) -> Any:
+        a, b = column(table, arm, figure), column(table, arm, f"start_{figure}")
+        gains = a - b
+        bounds = float(gains.min()), float(gains.max())
+        return a.mean(), b.mean(), bounds, bool((gains >= least).all())
+
+    return Condition(f"{figure}: {arm} − start ≥ {least:g} in every seed", look)
+
+
 def some(least: int, *conditions: Condition) -> Condition:
     """At least so many of some conditions hold; told are the figures of the first."""
 

@@ -25,6 +25,7 @@ MODULES = {
     "light-if": "light_if",
     "ead": "ead",
     "spear": "spear",
+    "search-r1": "search_r1",
 }
 
 

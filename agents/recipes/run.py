@@ -118,7 +118,8 @@ def arm_run(recipe: Recipe, arm: str, seed: int, scale: str) -> RunConfig:
 
 def folder_name(run: RunConfig) -> str:
     """The name of a training's folder: the same for the same training, wherever it stands."""
-    config = {**run.config, "path": Path(run.config["path"]).name}
+    usual = asdict(Config())
+    config = {k: v for k, v in run.config.items() if v != usual[k] and k != "path"}
     known = json.dumps([run.agent, asdict(run.task), config], sort_keys=True)
     digest = blake2b(known.encode(), digest_size=6).hexdigest()
     return f"{Path(run.config['path']).name}-{digest}-s{run.task.seed}"

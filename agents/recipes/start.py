@@ -35,7 +35,7 @@ def make_start(
         StartError: the score was not reached.
     """
     task = Task(bed.env_id, 2**62, bed.lanes, dict(bed.env_kwargs), seed)
-    config = Config(sft_updates=_MOST, **{**bed.config, **bed.sizes, **bed.imitation})
+    config = Config(sft_updates=_MOST, **bed.imitation)
     trainer = LanguageModelTrainer(task, config)
     while trainer.updates < _MOST:
         metrics = trainer.step()
@@ -54,8 +54,7 @@ def make_start(
                 "updates": trainer.updates,
                 "episodes": trainer.env_steps,
                 "parameters": trainer.model.network.num_parameters(),
-                "sizes": dict(bed.sizes),
-                "imitation": dict(bed.imitation),
+                "imitation": bed.imitation,
                 "figures": figures,
             }
             write_json(folder / "start.json", made)

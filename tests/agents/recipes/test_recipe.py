@@ -6,12 +6,15 @@ import math
 import pytest
 
 from spelunk.agents.recipes import beds
-from spelunk.agents.recipes.recipe import Recipe, above, at_least, some, times, within
+from spelunk.agents.recipes.recipe import Recipe, above, at_least, grown, some, times, within
 from spelunk.agents.recipes.registry import MODULES, recipe
 from spelunk.envs.kernel import InvalidArgumentError
 
 TABLE = {
-    "new": [{"score": 0.5, "entropy": 0.4}, {"score": 0.6, "entropy": 0.5}],
+    "new": [
+        {"score": 0.5, "start_score": 0.2, "entropy": 0.4},
+        {"score": 0.6, "start_score": 0.1, "entropy": 0.5},
+    ],
     "old": [{"score": 0.4, "entropy": 0.2}, {"score": 0.5, "entropy": 0.2}],
 }
 
@@ -46,6 +49,8 @@ def test_times_and_within_ask_every_seed():
     assert not looked(times("entropy", "new", "old", 2.1)).passed
     assert looked(within("entropy", "new", 0.4, 0.5)).passed
     assert not looked(within("entropy", "new", 0.4, 0.45)).passed
+    assert looked(grown("score", "new", 0.29)).passed
+    assert not looked(grown("score", "new", 0.31)).passed
     right, wrong = above("score", "new", "old"), above("score", "old", "new")
     assert looked(some(1, wrong, right)).passed
     assert not looked(some(2, wrong, right)).passed
