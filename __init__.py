@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from spelunk.envs.multi_agent import aec_env, parallel_env
     from spelunk.envs.reference import Reference, reference
     from spelunk.wrappers.adapters.sb3 import as_sb3_vec_env
+    from spelunk.wrappers.adapters.trl import as_trl_task
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,7 @@ _LAZY = {
     "Reference": "spelunk.envs.reference",
     "aec_env": "spelunk.envs.multi_agent",
     "as_sb3_vec_env": "spelunk.wrappers.adapters.sb3",
+    "as_trl_task": "spelunk.wrappers.adapters.trl",
     "kernel": "spelunk.envs.kernel",
     "parallel_env": "spelunk.envs.multi_agent",
     "reference": "spelunk.envs.reference",
@@ -35,6 +37,7 @@ __all__ = [
     "Reference",
     "aec_env",
     "as_sb3_vec_env",
+    "as_trl_task",
     "kernel",
     "parallel_env",
     "reference",

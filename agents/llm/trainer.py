@@ -4,7 +4,6 @@ The second phase plays groups of episodes that start alike, and compares each ep
 others of its group instead of learning a value function (Shao et al. 2024, "DeepSeekMath").
 """
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -21,10 +20,12 @@ from ..core.trainer import Arrays, Task, Trainer
 from .agent import LanguageModelAgent
 from .contexts import context
 from .data import TracedAgent, expert_for
+from .lora import Lora
 from .minibatch import Minibatch
 from .model import LanguageModel
 from .rollout import Rollout, Scribe, play
 from .sft import imitation_loss
+from .terms.selection import mean_over
 from .terms.slots import Terms
 from .tokenizer import build_tokenizer, collect_texts
 
@@ -35,6 +36,12 @@ class Config:
 
     path: str | None = None
     """A folder with a Hugging Face causal model to start from; None for a small one built here."""
+    lora_rank: int | None = None
+    """Rank of adapters that are trained instead of the model from `path`; None for all of it."""
+    lora_alpha: float = 32.0
+    """Their scale is this over the rank."""
+    lora_modules: tuple[str, ...] | None = None
+    """The linear layers that get one, such as `"q_proj"`; None for all but the last."""
     hidden_size: int = 64
     """Width of the small model."""
     layers: int = 2
@@ -116,6 +123,8 @@ class LanguageModelTrainer(Trainer):
             raise InvalidArgumentError(
                 f"temperature must be positive in training; got {config.temperature!r}"
             )
+        if config.lora_rank is not None and config.path is None:
+            raise InvalidArgumentError("lora_rank needs a model to adapt, from path")
         bandit = registry.entry(task.env_id).family == "bandit"
         self._context_name = config.context or ("rewards" if bandit else "state")
         self._context = context(self._context_name)
@@ -133,7 +142,10 @@ class LanguageModelTrainer(Trainer):
     def _model(self) -> LanguageModel:
         task, config = self.task, self.config
         if config.path is not None:
-            return LanguageModel.from_pretrained(config.path, task.device)
+            lora = None
+            if config.lora_rank is not None:
+                lora = Lora(config.lora_rank, config.lora_alpha, config.lora_modules, task.seed)
+            return LanguageModel.from_pretrained(config.path, task.device, lora)
         texts = collect_texts(task.env_id, seed=task.seed * 2**20, **task.env_kwargs)
         return LanguageModel.small(
             build_tokenizer(texts),
@@ -147,7 +159,7 @@ class LanguageModelTrainer(Trainer):
     def _optimizer(self) -> FlatOptimizer:
         config = self.config
         return FlatOptimizer(
-            self.model.network, "adam", config.learning_rate, config.max_grad_norm, eps=1e-8
+            self.model.trained, "adam", config.learning_rate, config.max_grad_norm, eps=1e-8
         )
 
     def step(self) -> dict[str, float]:
@@ -162,8 +174,7 @@ class LanguageModelTrainer(Trainer):
     def _keep_reference(self) -> None:
         """Remember the policy as it is now, where a term needs it."""
         if "reference" in self.terms.needs:
-            network = copy.deepcopy(self.model.network).requires_grad_(False)
-            self._reference = LanguageModel(network, self.model.tokenizer)
+            self._reference = self.model.frozen_copy()
 
     def _imitate(self) -> dict[str, float]:
         """Learn from the expert's episodes, each with a start of its own."""
@@ -216,7 +227,7 @@ class LanguageModelTrainer(Trainer):
 
     def _learn(self, rollout: Rollout, advantages: Tensor, rows: Tensor) -> dict[str, float]:
         """Improve the policy on some sequences of a rollout, if there are any."""
-        config, figures = self.config, []
+        config, figures, shares = self.config, [], []
         if not len(rows):
             return {}
         for _ in range(config.epochs):
@@ -225,29 +236,30 @@ class LanguageModelTrainer(Trainer):
                 losses, touched = self.terms.losses(batch)
                 loss = self.terms.aggregation(losses, batch.generated)
                 self.optimizer.step(loss)
+                shares.append(touched)
                 with torch.no_grad():
                     log_ratio = batch.log_probs - batch.old
                     kl = log_ratio.exp() - 1 - log_ratio
-                    figures.append(
-                        {
-                            "policy_loss": loss.item(),
-                            "entropy": _masked_mean(batch.entropies, batch.generated),
-                            "approx_kl": _masked_mean(kl, batch.generated),
-                            **touched,
-                        }
-                    )
-        return {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]}
+                    means = [mean_over(x, batch.generated) for x in (batch.entropies, kl)]
+                    # They stay on the device, so that it need not be waited for.
+                    figures.append(torch.stack([loss, *means]))
+        names = ("policy_loss", "entropy", "approx_kl")
+        told = [
+            dict(zip(names, figure, strict=True)) | share
+            for figure, share in zip(torch.stack(figures).tolist(), shares, strict=True)
+        ]
+        return {name: sum(f[name] for f in told) / len(told) for name in told[0]}
 
     def _minibatch(self, rollout: Rollout, advantages: Tensor, rows: Tensor) -> Minibatch:
         device, reference = self.model.device, rollout.reference
         tokens = rollout.tokens[rows].to(device)
-        weights = (rollout.log_probs - rollout.drawn).exp().clamp(max=self.config.importance_cap)
+        weights = (rollout.log_probs[rows] - rollout.drawn[rows]).exp()
         batch = Minibatch(
             tokens=tokens,
             generated=rollout.generated[rows].to(device),
             old=rollout.log_probs[rows].to(device),
             advantages=advantages[rows].to(device),
-            weights=weights[rows].to(device),
+            weights=weights.clamp(max=self.config.importance_cap).to(device),
             reference=None if reference is None else reference[rows].to(device),
             logits=self.model.logits(tokens, self.config.temperature),
         )
@@ -302,21 +314,21 @@ class LanguageModelTrainer(Trainer):
         return torch.randperm(n, generator=self.generator).chunk(self.config.num_minibatches)
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        arrays = torch_state(self.model.network, self.optimizer, self.generator)
+        arrays = torch_state(self.model.trained, self.optimizer, self.generator)
         if self._reference is not None:
-            arrays |= pack_tensors("reference", self._reference.network.state_dict())
+            arrays |= pack_tensors("reference", self._reference.trained.state_dict())
         counters = {"env_steps": self.env_steps, "updates": self.updates, "starts": self._starts}
         return arrays, {**counters, "memory": self.terms.memory()}
 
     def load_state(self, arrays: Arrays, meta: dict[str, Any]) -> None:
-        load_torch_state(self.model.network, self.optimizer, self.generator, arrays)
+        load_torch_state(self.model.trained, self.optimizer, self.generator, arrays)
         self.env_steps, self.updates = meta["env_steps"], meta["updates"]
         self._starts = meta["starts"]
         self.terms.load_memory(meta["memory"])
         if self.updates > self.config.sft_updates:
             self._keep_reference()
         if self._reference is not None:
-            self._reference.network.load_state_dict(unpack_tensors("reference", arrays))
+            self._reference.trained.load_state_dict(unpack_tensors("reference", arrays))
 
     def agent(self) -> LanguageModelAgent:
         return LanguageModelAgent(

@@ -53,9 +53,19 @@ def test_fresh_adapters_change_nothing_and_are_few(folder):
     assert sum(p.numel() for p in model.trained.parameters()) == 2 * a_layer
     two = LanguageModel.from_pretrained(folder, lora=Lora(rank=2, modules=("q_proj", "v_proj")))
     assert sum(p.numel() for p in two.trained.parameters()) == 2 * 2 * ((16 + 16) + (16 + 8))
-    again = LanguageModel.from_pretrained(folder, lora=SMALL)
-    for mine, other in zip(model.trained.parameters(), again.trained.parameters(), strict=True):
-        assert torch.equal(mine, other)
+
+
+def test_fresh_adapters_are_those_of_their_seed(folder):
+    def drawn(seed):
+        model = LanguageModel.from_pretrained(folder, lora=Lora(rank=2, seed=seed))
+        return torch.cat([p.detach().flatten() for p in model.trained.parameters()])
+
+    state = torch.get_rng_state()
+    first = drawn(1)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.rand(3)
+    assert torch.equal(drawn(1), first)
+    assert not torch.equal(drawn(2), first)
 
 
 def test_adapters_alone_are_trained(folder):

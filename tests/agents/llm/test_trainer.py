@@ -333,3 +333,26 @@ def test_episodes_that_went_well_are_replayed_for_a_while():
     arrays, meta = trainer.state()
     other.load_state({k: v.copy() for k, v in arrays.items()}, json.loads(json.dumps(meta)))
     assert trainer.step() == other.step()
+
+
+def test_adapters_alone_are_trained(model, tmp_path):
+    """The model that they adapt stays as it was; checkpoints hold the adapters, and go on."""
+    pytest.importorskip("peft")
+    model.save_pretrained(tmp_path)
+    settings = {
+        "path": str(tmp_path), "lora_rank": 2, "expert": "ucb1", "sft_updates": 1,
+        "regularisers": ("kl(coefficient=0.1)",),
+    }  # fmt: skip
+    trainer, other = (small(**settings) for _ in range(2))
+    before = trainer.model.frozen_copy()
+    for _ in range(2):
+        trainer.step()
+    arrays, meta = trainer.state()
+    size = sum(a.size for name, a in arrays.items() if name.startswith("network."))
+    assert size < sum(p.numel() for p in model.network.parameters()) / 2
+    tokens = torch.tensor([[5, 6, 7, 8]])
+    assert not torch.equal(trainer.model.logits(tokens), before.logits(tokens))
+    other.load_state({k: v.copy() for k, v in arrays.items()}, json.loads(json.dumps(meta)))
+    assert trainer.step() == other.step()
+    with pytest.raises(InvalidArgumentError, match="lora_rank needs a model"):
+        small(lora_rank=2)
