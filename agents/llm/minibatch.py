@@ -35,18 +35,43 @@ class Minibatch:
 
     @cached_property
     def log_policy(self) -> Tensor:
-        """Log-probabilities (n, T − 1, vocabulary) of all that each token could have been."""
-        return self.logits.float().log_softmax(-1)
+        """Log-probabilities (n, T − 1, vocabulary) of all that a generated token could have been.
+
+        0 for given tokens.
+        """
+        n, width, vocabulary = self.logits.shape
+        whole = self._rows.new_zeros(n * width, vocabulary)
+        return whole.index_copy(0, self._places, self._rows).view(n, width, vocabulary)
 
     @cached_property
     def log_probs(self) -> Tensor:
-        """The tokens' log-probabilities now, (n, T), with a gradient; the first column is 0."""
-        return pad(self.log_policy.gather(-1, self.tokens[:, 1:, None]).squeeze(-1), (1, 0))
+        """The tokens' log-probabilities now, (n, T), with a gradient; 0 for given tokens."""
+        tokens = self.tokens[:, 1:].flatten()[self._places]
+        return self._spread(self._rows.gather(-1, tokens[:, None]).squeeze(-1))
 
     @cached_property
     def entropies(self) -> Tensor:
-        """The entropy (nats) of each token's distribution now, (n, T), with a gradient."""
-        return pad(-(self.log_policy.exp() * self.log_policy).sum(-1), (1, 0))
+        """The entropy (nats) of each token's distribution now, (n, T), with a gradient.
+
+        0 for given tokens.
+        """
+        return self._spread(-(self._rows.exp() * self._rows).sum(-1))
+
+    @cached_property
+    def _places(self) -> Tensor:
+        """Where the generated tokens are, (m,), of n (T − 1) places."""
+        return self.generated[:, 1:].flatten().nonzero().squeeze(1)
+
+    @cached_property
+    def _rows(self) -> Tensor:
+        """The rows (m, vocabulary) of `log_policy` that are of generated tokens."""
+        return self.logits.flatten(0, 1).index_select(0, self._places).float().log_softmax(-1)
+
+    def _spread(self, values: Tensor) -> Tensor:
+        """Values (m,) of the generated tokens at their places, (n, T)."""
+        n, width, _ = self.logits.shape
+        whole = values.new_zeros(n * width).index_copy(0, self._places, values)
+        return pad(whole.view(n, width), (1, 0))
 
     @cached_property
     def ratio(self) -> Tensor:

@@ -1,6 +1,7 @@
 """Rollouts: episodes as sequences of tokens, each token marked as given or generated."""
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
@@ -269,20 +270,15 @@ def play(agent: Scribe, env: Any, seeds: list[int], seed: int, pad: int) -> Roll
         truncated |= (running & cut)[:n]
         running &= ~(terminated | cut)
     kept = [s for s in agent.transcripts.closed if s.episode == 0 and s.lane < n]
-    longest = max(len(s.tokens) for s in kept)
     last = {s.lane: s for s in kept}
     truncated |= [last[lane].cut for lane in range(n)]
 
-    def padded(name: str, filler: Any) -> Tensor:
-        rows = [getattr(s, name) for s in kept]
-        return torch.tensor([row + [filler] * (longest - len(row)) for row in rows])
-
     return Rollout(
-        tokens=padded("tokens", pad),
-        log_probs=padded("log_probs", 0.0),
-        drawn=padded("drawn", 0.0),
-        entropies=padded("entropies", 0.0),
-        turns=padded("turns", -1),
+        tokens=_pad_right([s.tokens for s in kept], pad),
+        log_probs=_pad_right([s.log_probs for s in kept], 0.0),
+        drawn=_pad_right([s.drawn for s in kept], 0.0),
+        entropies=_pad_right([s.entropies for s in kept], 0.0),
+        turns=_pad_right([s.turns for s in kept], -1),
         episodes=torch.tensor([s.lane for s in kept]),
         rewards=torch.stack(collected, 1).float(),
         groups=torch.from_numpy(np.unique(seeds, return_inverse=True)[1]),
@@ -290,6 +286,16 @@ def play(agent: Scribe, env: Any, seeds: list[int], seed: int, pad: int) -> Roll
         truncated=torch.from_numpy(truncated),
         answers=tuple(_last_answer(last[lane], agent) for lane in range(n)),
     )
+
+
+def _pad_right(rows: list[list[Any]], filler: Any) -> Tensor:
+    """Rows of numbers below each other; the type is that of the filler, `int64` or `float32`."""
+    lengths = np.array([len(row) for row in rows])
+    dtype = np.int64 if isinstance(filler, int) else np.float32
+    padded = np.full((len(rows), lengths.max()), filler, dtype)
+    places = np.arange(padded.shape[1]) < lengths[:, None]
+    padded[places] = np.fromiter(chain.from_iterable(rows), dtype, lengths.sum())
+    return torch.from_numpy(padded)
 
 
 def _last_answer(sequence: Sequence, agent: Scribe) -> str:
