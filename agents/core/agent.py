@@ -18,6 +18,9 @@ class Agent(ABC):
 
     #: Whether a policy takes its most probable action rather than sample one.
     deterministic: bool = False
+    #: Where it need not act any more, (lanes,) `bool`: what it does there is not looked at. Whoever
+    #: lets it act may say so; agents for which an action is dear then save it.
+    retired: np.ndarray[Any, np.dtype[np.bool_]]
 
     def start(self, env: Any, seed: int) -> None:
         """Get ready to act in `env`, a vector environment of the suite in same-step mode.
@@ -28,6 +31,7 @@ class Agent(ABC):
         """
         self.env = env
         self.rng = np.random.default_rng(seed)
+        self.retired = np.zeros(env.num_envs, bool)
 
     @abstractmethod
     def act(self, observations: Any, infos: dict[str, Any]) -> Any:

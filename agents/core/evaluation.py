@@ -109,6 +109,7 @@ def _play(agent: Agent, env: Any, seed: int, advance: Any) -> tuple[np.ndarray, 
             returns[first] = step.infos["episode"]["r"].reshape(env.num_envs, -1)[first, 0]
             lengths[first] = step.infos["episode"]["l"][first]
             running &= ~step.ended
+            agent.retired = ~running
             advance(int(first.sum()))
         if not running.any():
             break

@@ -119,8 +119,6 @@ class ChatAgent(Agent):
             situation elsewhere.
 
     Attributes:
-        retired: (lanes,) `bool`, where it need not act any more and asks nobody; what it does there
-            is not looked at. All lanes are active at first.
         replies: by lane, to the latest prompts.
         answers: how many replies there were since `start`.
         unparsed: how many of them named no legal action.
@@ -150,7 +148,6 @@ class ChatAgent(Agent):
                 f"Situation do not; got {self.batch.prototype!r}"
             )
         self.renderer = replace(chosen, instructions=chosen.instructions or self._instructions())
-        self.retired = np.zeros(env.num_envs, bool)
         self.replies: dict[int, Reply] = {}
         self.answers = self.unparsed = 0
         self._questions: list[str | None] = [None] * env.num_envs

@@ -114,20 +114,9 @@ class Transcripts:
 
 
 class Scribe(Agent):
-    """An agent that keeps transcripts, made at its `start`.
-
-    Attributes:
-        transcripts: of its episodes.
-        retired: (lanes,) `bool`, where it need not act any more: what it does there is not looked
-            at. All lanes are active at first.
-    """
+    """An agent that keeps transcripts, made at its `start`."""
 
     transcripts: Transcripts
-    retired: Bools
-
-    def start(self, env: Any, seed: int) -> None:
-        super().start(env, seed)
-        self.retired = np.zeros(env.num_envs, bool)
 
 
 @dataclass(frozen=True)

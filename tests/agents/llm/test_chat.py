@@ -201,3 +201,11 @@ def test_it_ends_where_texts_are_long():
     _, played = play(script, searches(1), 4)
     assert max(len(said(prompt)) for prompt in script.prompts) < 100_000
     assert not played[1].ended[0]
+
+
+def test_evaluation_asks_nobody_whose_episode_is_over():
+    policy = FunctionPolicy(lambda messages, seed: "answer: x" if seed % 3 else "search: y")
+    agent = ChatAgent(policy)
+    played = evaluate(agent, "spelunk/KnowledgeSearch-v0", episodes=30, actions="text")
+    assert len(set(played.lengths.tolist())) > 1
+    assert agent.answers == played.lengths.sum()
