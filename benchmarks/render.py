@@ -4,7 +4,16 @@ import inspect
 import re
 from pathlib import Path
 
-from pages import bandit_claims, bandits, coupled, knowledge, planning, recipes, tables
+from pages import (
+    bandit_claims,
+    bandits,
+    coupled,
+    knowledge,
+    language_models,
+    planning,
+    recipes,
+    tables,
+)
 from pages.figures import measured, table
 from pages.summary import results
 
@@ -39,7 +48,7 @@ def slots():
     rows = []
     for slot, known in {**ONE, **MANY}.items():
         module = inspect.getmodule(next(iter(known.values())))
-        about = inspect.cleandoc(module.__doc__).split("\n")[0].rstrip(".")
+        about = inspect.cleandoc(module.__doc__ or "").split("\n")[0].rstrip(".")
         rows.append((f"`{slot}`", about, ", ".join(f"`{name}`" for name in known)))
     return table(("slot", "what it is", "terms"), rows)
 
@@ -89,6 +98,7 @@ TABLES = {
     "world_retrieval": (knowledge.retrieval_table, "knowledge_world"),
     "world_difficulty": (knowledge.difficulty_table, "knowledge_world"),
     "world_dispersion": (knowledge.dispersion_table, "knowledge_world"),
+    "language_models": (language_models.speed_table, "small_lm_speed"),
     "recipe_gates": (recipes.gates_table, "recipes"),
     "entropy_terms": (recipes.entropy_table, "recipes"),
 }

@@ -164,6 +164,12 @@ class Rollout:
         return self.turns >= 0
 
     @property
+    def ends(self) -> Tensor:
+        """Where the last generated token of each sequence ends, (n,) `int64`."""
+        places = torch.arange(1, self.turns.shape[1] + 1)
+        return (places * self.generated).amax(1)
+
+    @property
     def played(self) -> Tensor:
         """Which turns were played, (episodes, turns) `bool`."""
         return torch.arange(self.rewards.shape[1]) < self.lengths[:, None]

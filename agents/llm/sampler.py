@@ -2,14 +2,73 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
+from transformers.cache_utils import Cache, DynamicLayer
 
 from ...envs.kernel.errors import InvalidArgumentError
 from .model import LanguageModel
+
+#: Columns that a cache has room for besides those that are needed now.
+_ROOM = 64
+
+
+@dataclass
+class _Route:
+    """Which streams a pass of the network is for.
+
+    Attributes:
+        rows: (m,) the streams that are read; None for all, in order.
+        copies: (streams,) the row of the pass that each stream has its news from, while nothing is
+            held yet; None where each of `rows` has its own, and the others none.
+    """
+
+    rows: Tensor | None = None
+    copies: Tensor | None = None
+
+
+class _Layer(DynamicLayer):
+    """The keys and values of one layer, in buffers with room for further columns."""
+
+    def __init__(self, streams: int, route: _Route):
+        super().__init__()
+        self._streams, self._route = streams, route
+        self._buffers: list[Tensor] = []
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        begin = self.get_seq_length()
+        end = begin + key_states.shape[-2]
+        if not self._buffers or self._buffers[0].shape[-2] < end:
+            self._enlarge((key_states, value_states), end + _ROOM)
+        rows, copies = self._route.rows, self._route.copies
+        for buffer, new in zip(self._buffers, (key_states, value_states), strict=True):
+            if copies is not None:
+                buffer[:, :, begin:end] = new[copies]
+            else:
+                buffer[slice(None) if rows is None else rows, :, begin:end] = new
+        keys, values = (buffer[:, :, :end] for buffer in self._buffers)
+        self.keys, self.values = keys, values
+        return (keys, values) if rows is None else (keys[rows], values[rows])
+
+    def _enlarge(self, likes: tuple[Tensor, Tensor], room: int) -> None:
+        before = self._buffers
+        self._buffers = [
+            like.new_zeros(self._streams, like.shape[1], room, like.shape[3]) for like in likes
+        ]
+        for i, held in enumerate(before):
+            self._buffers[i][:, :, : held.shape[2]] = held
+
+    def keep(self, columns: Tensor) -> None:
+        """Drop the other columns, (columns,) `bool`."""
+        self._buffers = [held[:, :, : len(columns)][:, :, columns] for held in self._buffers]
+        self.keys, self.values = self._buffers
 
 
 class Session:
@@ -17,6 +76,7 @@ class Session:
 
     Streams grow by different amounts and begin again independently: each column of the cache holds
     a token for some streams and nothing for the others, which their attention masks leave out.
+    Streams that stay as they are cost little, and so do empty ones that are all told the same.
 
     Args:
         model: the model that reads them.
@@ -33,7 +93,12 @@ class Session:
         self.lengths = torch.zeros(streams, dtype=torch.int64, device=model.device)
         self.logits = torch.zeros(0, device=model.device)
         self._held = torch.zeros((streams, 0), dtype=torch.bool, device=model.device)
-        self._cache: Any = DynamicCache()
+        self._route = _Route()
+        self._cache = self._empty_cache()
+
+    def _empty_cache(self) -> Any:
+        layer: Any = partial(_Layer, len(self.lengths), self._route)
+        return Cache(layer_class_to_replicate=layer)
 
     def restart(self, chosen: Tensor) -> None:
         """Empty some of the streams.
@@ -45,10 +110,10 @@ class Session:
         self.lengths[chosen] = 0
         used = self._held.any(0)
         if not used.any():
-            self._cache = DynamicCache()
+            self._cache = self._empty_cache()
         elif not used.all():
             for layer in self._cache.layers:
-                layer.keys, layer.values = layer.keys[:, :, used], layer.values[:, :, used]
+                layer.keep(used)
         self._held = self._held[:, used]
 
     @torch.no_grad()
@@ -62,26 +127,59 @@ class Session:
         Raises:
             InvalidArgumentError: a stream becomes longer than the model can read.
         """
-        width = tokens.shape[1]
+        width, held = tokens.shape[1], self._held.shape[1]
+        rows, copies = _few(counts > 0) if held else _shared(tokens, counts)
+        if rows is not None and not len(rows):
+            return
         columns = torch.arange(width, device=tokens.device) - (width - counts)[:, None]
         positions = (self.lengths[:, None] + columns).clamp(min=0)
         self._held = torch.cat((self._held, columns >= 0), 1)
         self.lengths = self.lengths + counts
-        if self.lengths.max() > self.limit:
+        # No stream is longer than there are columns.
+        if held + width > self.limit and self.lengths.max() > self.limit:
             raise InvalidArgumentError(
                 f"the transcript has {int(self.lengths.max())} tokens; the model reads at most "
                 f"{self.limit}"
             )
+        some = slice(None) if rows is None else rows
+        self._route.rows, self._route.copies = rows, copies
         logits = self.model.network(
-            input_ids=tokens,
-            attention_mask=self._held.long(),
-            position_ids=positions,
+            input_ids=tokens[some],
+            attention_mask=self._held[some].long(),
+            position_ids=positions[some],
             past_key_values=self._cache,
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
-        grown = (counts > 0)[:, None]
-        self.logits = torch.where(grown, logits, self.logits) if len(self.logits) else logits
+        if copies is not None:
+            self.logits = logits[copies]
+        elif rows is not None:
+            self.logits[rows] = logits
+        else:
+            known = len(self.logits) > 0
+            self.logits = (
+                torch.where((counts > 0)[:, None], logits, self.logits) if known else logits
+            )
+
+
+def _few(grown: Tensor) -> tuple[Tensor | None, None]:
+    """The streams that grow, (m,), if they are at most half of all."""
+    rows = grown.nonzero().squeeze(1)
+    return (rows if 2 * len(rows) <= len(grown) else None), None
+
+
+def _shared(tokens: Tensor, counts: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """One stream, (m,), of each kind that is told the same, and the kind of each, (streams,).
+
+    None where there are more than half as many kinds as streams.
+    """
+    told = torch.cat((tokens, counts[:, None]), 1)
+    kinds, copies = torch.unique(told, dim=0, return_inverse=True)
+    if 2 * len(kinds) > len(told):
+        return None, None
+    rows = torch.empty(len(kinds), dtype=torch.int64, device=tokens.device)
+    rows[copies] = torch.arange(len(told), device=tokens.device)
+    return rows, copies
 
 
 def pad_left(rows: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
@@ -155,18 +253,19 @@ def sample(
     ended = torch.zeros(streams, dtype=torch.bool, device=device)
     for position in range(max_tokens):
         scaled = session.logits.float() / (temperature or 1.0)
-        log_policy = scaled.log_softmax(-1)
-        log_p = log_policy
+        log_policy = log_p = scaled.log_softmax(-1)
+        p = drawn_p = log_policy.exp()
         if heat is not None or mask is not None:
             log_p = scaled / (1.0 if heat is None else heat(position))
             if mask is not None:
                 log_p = log_p.masked_fill(~mask.allowed(), -torch.inf)
             log_p = log_p.log_softmax(-1)
-        token = _draw(log_p, generator) if temperature else log_p.argmax(-1)
+            drawn_p = log_p.exp()
+        token = _draw(drawn_p, generator) if temperature else log_p.argmax(-1)
         policy = log_policy.gather(-1, token[:, None]).squeeze(-1)
         drawn = policy if log_p is log_policy else log_p.gather(-1, token[:, None]).squeeze(-1)
         # A probability of 0 times its logarithm counts as 0.
-        entropy = -(log_policy.exp() * log_policy.clamp(min=-1e4)).sum(-1)
+        entropy = -(p * log_policy.clamp(min=-1e4)).sum(-1)
         columns.append((token, policy, drawn, entropy))
         asked_at.append(open_)
         now = torch.isin(token, session.model.ends)
@@ -184,10 +283,10 @@ def sample(
     return Answers(*kept, cut=cut.tolist())
 
 
-def _draw(log_p: Tensor, generator: torch.Generator) -> Tensor:
+def _draw(p: Tensor, generator: torch.Generator) -> Tensor:
     """A token for each row, by one uniform number each."""
-    level = torch.rand(len(log_p), 1, generator=generator, dtype=torch.float64).to(log_p.device)
+    level = torch.rand(len(p), 1, generator=generator, dtype=torch.float64).to(p.device)
     # Below the sum of all, so that no rounding leads beyond the last token that is possible.
-    sums = log_p.double().exp().cumsum(-1)
+    sums = p.cumsum(-1, dtype=torch.float64)
     drawn = torch.searchsorted(sums, level * sums[:, -1:], right=True)
-    return drawn.clamp(max=log_p.shape[-1] - 1).squeeze(-1)
+    return drawn.clamp(max=p.shape[-1] - 1).squeeze(-1)

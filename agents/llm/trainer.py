@@ -21,7 +21,7 @@ from .agent import LanguageModelAgent
 from .contexts import context
 from .data import TracedAgent, expert_for
 from .lora import Lora
-from .minibatch import Minibatch
+from .minibatch import Minibatch, logits_of, uneven
 from .model import LanguageModel
 from .rollout import Rollout, Scribe, play
 from .sft import imitation_loss
@@ -251,17 +251,26 @@ class LanguageModelTrainer(Trainer):
         return {name: sum(f[name] for f in told) / len(told) for name in told[0]}
 
     def _minibatch(self, rollout: Rollout, advantages: Tensor, rows: Tensor) -> Minibatch:
-        device, reference = self.model.device, rollout.reference
-        tokens = rollout.tokens[rows].to(device)
-        weights = (rollout.log_probs[rows] - rollout.drawn[rows]).exp()
+        device, ends = self.model.device, rollout.ends[rows].clamp(min=2)
+        if uneven(ends):
+            ends, order = ends.sort()
+            rows = rows[order]
+        # What follows the last generated token teaches nothing.
+        width = int(ends.max())
+
+        def part(values: Tensor) -> Tensor:
+            return values[rows, :width].to(device)
+
+        tokens, reference = part(rollout.tokens), rollout.reference
+        weights = (part(rollout.log_probs) - part(rollout.drawn)).exp()
         batch = Minibatch(
             tokens=tokens,
-            generated=rollout.generated[rows].to(device),
-            old=rollout.log_probs[rows].to(device),
-            advantages=advantages[rows].to(device),
-            weights=weights.clamp(max=self.config.importance_cap).to(device),
-            reference=None if reference is None else reference[rows].to(device),
-            logits=self.model.logits(tokens, self.config.temperature),
+            generated=part(rollout.generated),
+            old=part(rollout.log_probs),
+            advantages=part(advantages),
+            weights=weights.clamp(max=self.config.importance_cap),
+            reference=None if reference is None else part(reference),
+            logits=logits_of(self.model, tokens, ends, self.config.temperature),
         )
         if rollout.imitated is None:
             return batch

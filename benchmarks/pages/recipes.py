@@ -39,7 +39,7 @@ def entropy_table():
     start = {name: arms["grpo"][0][f"start_{name}"] for name in FIGURES}
     rows = [("starting model", *(f"{start[name]:.3f}" for name in FIGURES), "1.00", "")]
     for arm, figures in arms.items():
-        cells = [f"`{arm}`"]
+        cells = []
         for name in FIGURES:
             values = _column(figures, name)
             cell = f"{values.mean():.3f}"
@@ -48,7 +48,7 @@ def entropy_table():
                 cell += f" ({gain.low:+.3f} to {gain.high:+.3f})"
             cells.append(cell)
         kept, seconds = (_column(figures, name) for name in ("entropy_kept", "seconds"))
-        rows.append((*cells, f"{kept.mean():.2f}", f"{seconds.mean():.0f}"))
+        rows.append((f"`{arm}`", *cells, f"{kept.mean():.2f}", f"{seconds.mean():.0f}"))
     return table(("arm", *FIGURES.values(), "entropy kept", "seconds"), rows)
 
 
