@@ -14,6 +14,7 @@ RECIPE = Recipe(
         "grpo": {},
         "entropy-bonus": {"regularisers": ("entropy_bonus(coefficient=0.01)",)},
         "kl": {"regularisers": ("kl(coefficient=0.02)",)},
+        "kl-k1": {"regularisers": ("kl(coefficient=0.02, estimator='k1')",)},
         "clip-cov": {"regularisers": ("clip_cov(share=0.02)",)},
         "kl-cov": {
             "loss": "ppo_clip(low=1.0, high=9.0)",
@@ -30,9 +31,14 @@ RECIPE = Recipe(
         "aepo": {"editors": ("aepo(target=0.3)",)},
         "ead": {"sampling": "annealed(decay=9.0)"},
         "hicra": {"transforms": ("hicra(mask='entropy_top')",)},
+        "empg": {"transforms": ("empg",)},
         "ear": {"transforms": ("ear",)},
         "verl": {"transforms": ("verl(stride=2)",)},
         "clip-higher": {"loss": "ppo_clip(high=0.28)"},
+        "self-imitation": {
+            "editors": ("self_imitation",),
+            "transforms": ("recalibrate(warmup=100)",),
+        },
     },
     # The precondition of all comparisons: without control the entropy collapses.
     gate=(within("entropy_kept", "grpo", 0.0, 0.25),),
