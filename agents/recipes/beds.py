@@ -77,7 +77,7 @@ BEDS = {
             start_score=0.22,
             max_tokens=16,
             lanes=256,
-            updates={"smoke": 4, "laptop": 600, "gpu": 1500},
+            updates={"smoke": 4, "laptop": 400, "gpu": 1500},
         ),
         Bed(
             name="chain",

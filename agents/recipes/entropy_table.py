@@ -42,5 +42,4 @@ RECIPE = Recipe(
     },
     # The precondition of all comparisons: without control the entropy collapses.
     gate=(within("entropy_kept", "grpo", 0.0, 0.25),),
-    updates={"laptop": 400},
 )

@@ -13,4 +13,5 @@ RECIPE = Recipe(
     baseline="grpo",
     arms={"grpo": {}},
     gate=(at_least("pass_1", "grpo", 0.45), within("start_pass_1", "grpo", 0.2, 0.25)),
+    updates={"laptop": 600},
 )
