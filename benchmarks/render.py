@@ -101,6 +101,7 @@ TABLES = {
     "language_models": (language_models.speed_table, "small_lm_speed"),
     "recipe_gates": (recipes.gates_table, "recipes"),
     "entropy_terms": (recipes.entropy_table, "recipes"),
+    "entropy_laws": (recipes.law_table, "recipes"),
 }
 
 

@@ -1,6 +1,6 @@
 """entropy-mechanism: Clip-Cov and KL-Cov, which spare the few tokens that use entropy up."""
 
-from .recipe import Recipe, above, times
+from .recipe import Recipe, above, at_least, at_most, times
 
 RECIPE = Recipe(
     name="entropy-mechanism",
@@ -16,6 +16,8 @@ RECIPE = Recipe(
         "kl-cov": {"regularisers": ("kl_cov(share=0.02)",)},
     },
     gate=(
+        at_most("law_error", "grpo", 0.05),
+        at_least("law_r_squared", "grpo", 0.8),
         times("entropy_kept", "clip-cov", "grpo", 2.0),
         above("pass_1", "clip-cov", "grpo", -0.01),
         above("pass_16", "clip-cov", "grpo"),

@@ -127,6 +127,16 @@ def at_least(figure: str, arm: str, bound: float) -> Condition:
     return Condition(f"{figure}: {arm} ≥ {bound:g}", look)
 
 
+def at_most(figure: str, arm: str, bound: float) -> Condition:
+    """The upper bound of a figure's mean is a number or less."""
+
+    def look(table: Table) -> Any:
+        mean = bootstrap_mean(column(table, arm, figure))
+        return mean.point, math.nan, (mean.low, mean.high), mean.high <= bound
+
+    return Condition(f"{figure}: {arm} ≤ {bound:g}", look)
+
+
 def times(figure: str, arm: str, than: str, least: float) -> Condition:
     """In every seed an arm has at least so many times what another has."""
 

@@ -16,12 +16,14 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from ...envs.kernel.answer import final_answer
 from ...envs.kernel.errors import InvalidArgumentError
 from ...envs.kernel.files import write_json
 from ..core.run import RunConfig, load_agent, train
 from ..core.trainer import Task
 from ..llm.agent import LanguageModelAgent
 from ..llm.answers import TEST_SEEDS, ask
+from ..llm.entropy_law import fit_entropy_law, forecast_reward
 from ..llm.measure import Samples, answer_entropy, maj_at_k, pass_at_k
 from ..llm.trainer import Config
 from .beds import Bed, bed
@@ -36,6 +38,8 @@ _SAMPLES = 16
 _QUOTED = 20
 #: The share of the updates at each end that entropies are means of.
 _END = 0.1
+#: The fewest updates that the law of entropy and reward is fitted to.
+_LAW_UPDATES = 50
 
 
 def run(
@@ -130,9 +134,9 @@ def run_arm(run: RunConfig, on: Bed, scale: str, folder: Path) -> Figures:
     import torch
 
     torch.set_num_threads(1)
-    kept = folder / "figures.json"
+    kept, log = folder / "figures.json", folder / "metrics.jsonl"
     if kept.exists():
-        return json.loads(kept.read_text())
+        return json.loads(kept.read_text()) | logged(log)
     resume = (folder / "checkpoint.safetensors").exists()
     begun = time.process_time()
     train(run, folder, resume=resume, progress=False, evaluation_episodes=2)
@@ -144,12 +148,11 @@ def run_arm(run: RunConfig, on: Bed, scale: str, folder: Path) -> Figures:
     figures = {
         **measure(asked),
         **{f"start_{name}": value for name, value in started.items()},
-        **entropies(folder / "metrics.jsonl"),
         "seconds": seconds,
     }
     (folder / "samples.txt").write_text(quoted(asked, on))
     write_json(kept, figures)
-    return figures
+    return figures | logged(log)
 
 
 def answers(agent: LanguageModelAgent, on: Bed, scale: str) -> Samples:
@@ -173,8 +176,9 @@ def quoted(asked: Samples, on: Bed) -> str:
 
 
 def measure(asked: Samples) -> dict[str, float]:
-    """Shares of right answers, and how much answers differ."""
+    """Shares of right answers, and how much answers differ, whatever was thought before them."""
     right = asked.correct.sum(1)
+    asked = Samples([[final_answer(said) for said in row] for row in asked.answers], asked.correct)
     return {
         **{f"pass_{k}": float(pass_at_k(_SAMPLES, right, k).mean()) for k in (1, 4, _SAMPLES)},
         f"maj_{_SAMPLES}": float(maj_at_k(asked, _SAMPLES).mean()),
@@ -182,19 +186,35 @@ def measure(asked: Samples) -> dict[str, float]:
     }
 
 
-def entropies(log: Path) -> dict[str, float]:
-    """The policy's entropy (nats a token) at the start and the end of a training, and tokens."""
+def logged(log: Path) -> dict[str, float]:
+    """What the log of a training tells: the policy's entropy (nats a token), and its law.
+
+    `law_*` are of R = −a · exp(H) + b over all updates, and of what its fit to the first updates
+    foretold of the last; they are left out of trainings that are too short.
+    """
     rows = [json.loads(line) for line in log.read_text().splitlines()]
-    values = np.array([row["sampled_entropy"] for row in rows if "sampled_entropy" in row])
+    rows = [row for row in rows if "sampled_entropy" in row]
+    values = np.array([row["sampled_entropy"] for row in rows])
+    returns = np.array([row["return_mean"] for row in rows])
     end = max(1, round(_END * len(values)))
     start, last = float(values[:end].mean()), float(values[-end:].mean())
-    tokens = sum(row["tokens"] for row in rows if "tokens" in row)
-    return {
+    figures = {
         "entropy_start": start,
         "entropy_end": last,
         "entropy_kept": last / max(start, 1e-9),
         "entropy_variance": float(values.var()),
-        "tokens": tokens,
+        "tokens": sum(row["tokens"] for row in rows),
+    }
+    if len(rows) < _LAW_UPDATES:
+        return figures
+    law, forecast = fit_entropy_law(values, returns), forecast_reward(values, returns)
+    return figures | {
+        "law_a": law.a,
+        "law_b": law.b,
+        "law_r_squared": law.r_squared,
+        "law_predicted": forecast.predicted,
+        "law_actual": forecast.actual,
+        "law_error": abs(forecast.error),
     }
 
 

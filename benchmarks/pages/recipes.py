@@ -52,5 +52,28 @@ def entropy_table():
     return table(("arm", *FIGURES.values(), "entropy kept", "seconds"), rows)
 
 
+def law_table():
+    """The law of entropy and reward in each arm of the table of entropy terms."""
+    rows = []
+    for arm, figures in read("recipes")["recipes"]["entropy-table"]["table"].items():
+        a, b, fit, foretold, actual, error = (
+            _column(figures, f"law_{name}")
+            for name in ("a", "b", "r_squared", "predicted", "actual", "error")
+        )
+        rows.append(
+            (
+                f"`{arm}`",
+                f"{a.mean():.3f}",
+                f"{b.mean():.3f}",
+                f"{fit.mean():.2f} ({fit.min():.2f} to {fit.max():.2f})",
+                f"{actual.mean():.3f}",
+                f"{foretold.mean():.3f}",
+                f"{error.mean():.3f}",
+            )
+        )
+    head = ("arm", "a", "b", "R²", "reward at the end", "foretold", "mean error")
+    return table(head, rows)
+
+
 def _column(figures, name):
     return np.array([row[name] for row in figures])

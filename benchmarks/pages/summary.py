@@ -146,18 +146,18 @@ def novelty_maze():
 def small_lm_bandit():
     """Rows about the language model."""
     found = read("small_lm_bandit")
-    runs, gain = found["runs"], found["gain_over_seeds"]
+    runs, ratio = found["runs"], found["over_tuned"]
     before, after = (
         sum(run[phase]["mean"] for run in runs) / len(runs) for phase in ("after_sft", "after_rl")
     )
-    low, high = gain["interval"]
-    others = ", ".join(f"{n} {f['mean']:.1f}" for n, f in found["baselines"].items())
+    low, high = ratio["interval"]
+    others = ", ".join(f"{n} {f['mean']:.2f}" for n, f in found["baselines"].items())
     yield (
-        f"small language model on BernoulliBandit, {len(runs)} seeds: return after imitation, "
+        f"small language model on BernoulliBandit, {len(runs)} seeds: regret after imitation, "
         "after reinforcement learning",
-        f"{before:.1f}, {after:.1f}: {gain['mean']:+.2f} (95% interval {low:.2f} to {high:.2f}); "
-        f"beside it {others}",
-        "the gain above 0",
+        f"{before:.2f}, {after:.2f}: {ratio['mean']:.2f} of tuned UCB1's (95% interval {low:.2f} "
+        f"to {high:.2f}); beside it {others}",
+        f"at most {found['goal']:g} of tuned UCB1's",
     )
 
 

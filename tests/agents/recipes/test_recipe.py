@@ -6,7 +6,16 @@ import math
 import pytest
 
 from spelunk.agents.recipes import beds
-from spelunk.agents.recipes.recipe import Recipe, above, at_least, grown, some, times, within
+from spelunk.agents.recipes.recipe import (
+    Recipe,
+    above,
+    at_least,
+    at_most,
+    grown,
+    some,
+    times,
+    within,
+)
 from spelunk.agents.recipes.registry import MODULES, recipe
 from spelunk.envs.kernel import InvalidArgumentError
 
@@ -34,12 +43,14 @@ def test_above_compares_pairs():
     assert not looked(above("score", "old", "new", -0.09)).passed
 
 
-def test_at_least_looks_at_the_lower_bound():
+def test_bounds_are_of_the_interval():
     check = looked(at_least("score", "new", 0.5))
     assert check.passed
     assert check.interval == pytest.approx((0.5, 0.6))
     assert math.isnan(check.baseline)
     assert not looked(at_least("score", "new", 0.51)).passed
+    assert looked(at_most("score", "new", 0.6)).passed
+    assert not looked(at_most("score", "new", 0.59)).passed, "the mean is 0.55"
 
 
 def test_times_and_within_ask_every_seed():
@@ -76,7 +87,7 @@ def test_every_recipe_is_whole(name):
     figures = dict.fromkeys(
         ("pass_1", "pass_4", "pass_16", "maj_16", "answer_entropy", "entropy_start",
          "entropy_end", "entropy_kept", "entropy_variance", "tokens", "seconds",
-         "start_pass_1"), 0.5,
+         "start_pass_1", "law_error", "law_r_squared"), 0.5,
     )  # fmt: skip
     checks = found.judge({arm: [figures, figures] for arm in found.arms})
     assert checks

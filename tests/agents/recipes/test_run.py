@@ -2,9 +2,12 @@
 
 import dataclasses
 import json
+import math
 
+import numpy as np
 import pytest
 
+from spelunk.agents.llm.measure import Samples
 from spelunk.agents.recipes import run as module
 from spelunk.agents.recipes import start
 from spelunk.agents.recipes.beds import BEDS, bed
@@ -102,3 +105,28 @@ class InThisProcess:
         future = Future()
         future.set_result(work(*arguments))
         return future
+
+
+def test_answers_are_the_same_whatever_was_thought_before_them():
+    asked = Samples([["step 1 answer 7"] * 8 + ["step 2 answer 7"] * 8], np.ones((1, 16), bool))
+    assert module.measure(asked)["answer_entropy"] == 0
+    asked = Samples([["answer 6"] * 8 + ["answer 7"] * 8], np.ones((1, 16), bool))
+    assert module.measure(asked)["answer_entropy"] == pytest.approx(math.log(2))
+
+
+def test_the_law_is_read_from_the_log(tmp_path):
+    log = tmp_path / "metrics.jsonl"
+    imitation = [{"imitation_loss": 1.0}]
+    entropies = [0.6 - 0.01 * i for i in range(50)]
+    rows = [
+        {"sampled_entropy": h, "return_mean": 0.9 - 0.4 * math.exp(h), "tokens": 3.0}
+        for h in entropies
+    ]
+    log.write_text("\n".join(json.dumps(row) for row in imitation + rows))
+    found = module.logged(log)
+    assert found["tokens"] == 150
+    assert found["entropy_kept"] == pytest.approx(0.13 / 0.58)
+    assert (found["law_a"], found["law_b"]) == pytest.approx((0.4, 0.9))
+    assert found["law_predicted"] == pytest.approx(found["law_actual"])
+    log.write_text("\n".join(json.dumps(row) for row in rows[:49]))
+    assert "law_a" not in module.logged(log), "too short a training"
