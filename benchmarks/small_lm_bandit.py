@@ -71,7 +71,8 @@ def tuned_exploration() -> float:
 
 def train(seed: int, config: Config, rl_updates: int, num_envs: int) -> dict[str, Any]:
     """Train one model; regrets before and after reinforcement learning."""
-    trainer = LanguageModelTrainer(Task(ID, 0, num_envs, env_kwargs=ENV, seed=seed), config)
+    steps = (config.sft_updates + rl_updates) * num_envs * ENV["horizon"]
+    trainer = LanguageModelTrainer(Task(ID, steps, num_envs, ENV, seed), config)
     begin = time.process_time()
     for _ in range(config.sft_updates):
         metrics = trainer.step()
