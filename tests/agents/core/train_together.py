@@ -23,12 +23,13 @@ def main(path: str, updates: str, config: str, mode: str, resume: str) -> None:
         with np.load(resume) as kept:
             arrays = dict(kept)
         trainer.load_state(arrays, {"env_steps": int(arrays.pop("env_steps"))})
+    start = trainer.state()[0]["network.policy.weight"].copy()
     metrics = [trainer.step() for _ in range(int(updates))]
     arrays, meta = trainer.state()
     if trainer.world.rank == 0:
         figures = {f"metric.{k}": np.array([m[k] for m in metrics if k in m]) for k in metrics[-1]}
         kept: dict[str, Any] = {**arrays, **figures}
-        np.savez(path, env_steps=meta["env_steps"], **kept)
+        np.savez(path, env_steps=meta["env_steps"], start=start, **kept)
     leave_world()
 
 
