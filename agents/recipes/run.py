@@ -38,8 +38,8 @@ _SAMPLES = 16
 _QUOTED = 20
 #: The share of the updates at each end that entropies are means of.
 _END = 0.1
-#: The fewest updates that the law of entropy and reward is fitted to.
-_LAW_UPDATES = 50
+#: How many means the law of entropy and reward is fitted to.
+_LAW_POINTS = 20
 
 
 def run(
@@ -189,8 +189,9 @@ def measure(asked: Samples) -> dict[str, float]:
 def logged(log: Path) -> dict[str, float]:
     """What the log of a training tells: the policy's entropy (nats a token), and its law.
 
-    `law_*` are of R = −a · exp(H) + b over all updates, and of what its fit to the first updates
-    foretold of the last; they are left out of trainings that are too short.
+    `law_*` are of R = −a · exp(H) + b over the training, and of what its fit to the first 40%
+    foretold of the end. It is fitted to means over twentieths of the training, as an update's own
+    return is of few problems; left out of trainings with too few updates for that.
     """
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     rows = [row for row in rows if "sampled_entropy" in row]
@@ -205,9 +206,10 @@ def logged(log: Path) -> dict[str, float]:
         "entropy_variance": float(values.var()),
         "tokens": sum(row["tokens"] for row in rows),
     }
-    if len(rows) < _LAW_UPDATES:
+    if len(rows) < 2 * _LAW_POINTS:
         return figures
-    law, forecast = fit_entropy_law(values, returns), forecast_reward(values, returns)
+    points = [[part.mean() for part in np.array_split(x, _LAW_POINTS)] for x in (values, returns)]
+    law, forecast = fit_entropy_law(*points), forecast_reward(*points)
     return figures | {
         "law_a": law.a,
         "law_b": law.b,

@@ -116,17 +116,20 @@ def test_answers_are_the_same_whatever_was_thought_before_them():
 
 def test_the_law_is_read_from_the_log(tmp_path):
     log = tmp_path / "metrics.jsonl"
-    imitation = [{"imitation_loss": 1.0}]
-    entropies = [0.6 - 0.01 * i for i in range(50)]
-    rows = [
-        {"sampled_entropy": h, "return_mean": 0.9 - 0.4 * math.exp(h), "tokens": 3.0}
-        for h in entropies
-    ]
-    log.write_text("\n".join(json.dumps(row) for row in imitation + rows))
+    rows = [{"imitation_loss": 1.0}]
+    for point in range(20):
+        entropy = 0.6 - 0.02 * point
+        reward = 0.9 - 0.4 * math.exp(entropy)
+        rows += [
+            {"sampled_entropy": entropy, "return_mean": reward + noise, "tokens": 3.0}
+            for noise in (-0.1, 0.1)
+        ]
+    log.write_text("\n".join(json.dumps(row) for row in rows))
     found = module.logged(log)
-    assert found["tokens"] == 150
-    assert found["entropy_kept"] == pytest.approx(0.13 / 0.58)
+    assert found["tokens"] == 120
+    assert found["entropy_kept"] == pytest.approx(0.23 / 0.59)
     assert (found["law_a"], found["law_b"]) == pytest.approx((0.4, 0.9))
     assert found["law_predicted"] == pytest.approx(found["law_actual"])
-    log.write_text("\n".join(json.dumps(row) for row in rows[:49]))
+    assert found["law_error"] == pytest.approx(0)
+    log.write_text("\n".join(json.dumps(row) for row in rows[:-1]))
     assert "law_a" not in module.logged(log), "too short a training"
