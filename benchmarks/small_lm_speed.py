@@ -3,7 +3,10 @@
 A bare loop has the same network, batch and lengths, and no environment, masks or bookkeeping. All
 contenders take turns, again and again, so that they see the same machine. One thread.
 
-    python benchmarks/small_lm_speed.py --repeats 9 --note "a quiet machine"
+With `--overlap` also how long updates take by the clock when another process plays while this one
+learns (`staleness=1`), which needs two idle cores.
+
+    python benchmarks/small_lm_speed.py --repeats 9 --overlap --note "a quiet machine"
 """
 
 import argparse
@@ -28,26 +31,29 @@ from spelunk.agents.recipes.beds import bed
 
 #: Updates of imitation after which a model searches, so that its messages end.
 IMITATED = 30
+#: Updates between two looks at the clock.
+BLOCK = 10
 
 
-def countdown() -> LanguageModelTrainer:
+def countdown(**settings: Any) -> LanguageModelTrainer:
     """Answers of one turn, from the recipes' starting model."""
     on = bed("countdown")
-    config = Config(path=str(on.start), sft_updates=0, **on.config)
+    config = Config(path=str(on.start), sft_updates=0, **{**on.config, **settings})
     return LanguageModelTrainer(Task(on.env_id, 10**9, on.lanes, dict(on.env_kwargs)), config)
 
 
-def search() -> LanguageModelTrainer:
+def search(**settings: Any) -> LanguageModelTrainer:
     """Dialogues of several turns, of which the model remembers all."""
     on = bed("search")
-    config = Config(context="dialogue", sft_updates=IMITATED, **on.imitation)
+    settings = {"context": "dialogue", "sft_updates": IMITATED, **on.imitation, **settings}
+    config = Config(**settings)
     trainer = LanguageModelTrainer(Task(on.env_id, 10**9, on.lanes, dict(on.env_kwargs)), config)
     for _ in range(IMITATED + 1):
         trainer.step()
     return trainer
 
 
-BEDS: dict[str, Callable[[], LanguageModelTrainer]] = {"countdown": countdown, "search": search}
+BEDS: dict[str, Callable[..., LanguageModelTrainer]] = {"countdown": countdown, "search": search}
 
 
 def turns_of(rollout: Rollout) -> list[list[tuple[int, int]]]:
@@ -186,7 +192,8 @@ def timed(call: Callable[[], Any]) -> tuple[float, Any]:
 
 def once(trainer: LanguageModelTrainer, learn: Any) -> tuple[dict[str, float], Rollout]:
     """Tokens a second of all contenders, and the rollout that they had to do with."""
-    seconds, rollout = timed(lambda: trainer._play(trainer._explorer(), trainer.config.group_size))
+    seconds, (_, played) = timed(trainer._explore)
+    rollout = played.rollout
     lanes, generated = len(rollout.tokens), int(rollout.generated.sum())
     advantages = torch.randn(lanes, 1) * rollout.generated
     bare, _ = timed(lambda: bare_rollout(trainer, rollout))
@@ -207,7 +214,7 @@ def once(trainer: LanguageModelTrainer, learn: Any) -> tuple[dict[str, float], R
 def measure(name: str, repeats: int) -> dict[str, Any]:
     """Tokens a second of all contenders on a bed, and what its updates consist of."""
     trainer = BEDS[name]()
-    trainer.optimizer.set_learning_rate(0.0)  # so that all repeats are of the same policy
+    trainer.learner.optimizer.set_learning_rate(0.0)  # so that all repeats are of the same policy
     learn = bare_learner(trainer)
     once(trainer, learn)  # compiles and fills caches
     found = [once(trainer, learn) for _ in range(repeats)]
@@ -222,7 +229,7 @@ def measure(name: str, repeats: int) -> dict[str, Any]:
         "bed": name,
         "id": trainer.task.env_id,
         "env_kwargs": dict(trainer.task.env_kwargs),
-        "context": trainer._context_name,
+        "context": trainer.lanes.context_name,
         "lanes": trainer.task.num_envs,
         "parameters": trainer.model.network.num_parameters(),
         "vocabulary": len(trainer.model.tokenizer),
@@ -234,11 +241,31 @@ def measure(name: str, repeats: int) -> dict[str, Any]:
     }
 
 
+def overlap(name: str, repeats: int) -> dict[str, float]:
+    """Milliseconds of an update by the clock, playing and learning in turns and side by side."""
+    trainers = {f"staleness_{s}": BEDS[name](staleness=s) for s in (0, 1)}
+    spent: dict[str, list[float]] = {key: [] for key in trainers}
+    for block in range(repeats + 1):
+        for key, trainer in trainers.items():
+            begin = time.perf_counter()
+            for _ in range(BLOCK):
+                trainer.step()
+            # So that each block has played as many rollouts as it has learned from.
+            for asked in trainer.background._asked:
+                asked.answer.result()
+            if block:  # the first one compiles, and starts the other process
+                spent[key].append(1000 * (time.perf_counter() - begin) / BLOCK)
+    ratios = np.array(spent["staleness_0"]) / np.array(spent["staleness_1"])
+    medians = {key: float(np.median(values)) for key, values in spent.items()}
+    return {**medians, "gain": float(np.median(ratios))}
+
+
 def main() -> None:
     """Measure, print and write `results/small_lm_speed.json`."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--beds", nargs="+", default=list(BEDS))
+    parser.add_argument("--overlap", action="store_true", help="needs two idle cores")
     parser.add_argument("--note", default="", help="what is to be known about the machine")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -250,6 +277,9 @@ def main() -> None:
         print(name, {k: round(v) for k, v in rows[-1]["tokens_per_second"].items()})
         print({k: round(v, 2) for k, v in rows[-1]["ratios"].items()})
         print({k: round(v, 1) for k, v in rows[-1]["update_ms"].items()}, flush=True)
+        if arguments.overlap:
+            rows[-1]["overlap_ms"] = overlap(name, arguments.repeats)
+            print({k: round(v, 2) for k, v in rows[-1]["overlap_ms"].items()}, flush=True)
     write_result(
         "small_lm_speed",
         {

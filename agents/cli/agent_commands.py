@@ -129,6 +129,7 @@ class AgentCommands(CommandLine):
         episodes: int = 256,
         seed: int = 0,
         deterministic: bool = False,
+        kept: Path | None = None,
         as_json: Json = False,
     ) -> None:
         """Evaluate a run folder, or an agent that needs no training, on fresh seeds.
@@ -139,6 +140,8 @@ class AgentCommands(CommandLine):
             episodes: How many episodes to play.
             seed: Evaluations with different seeds share no episode.
             deterministic: Whether a stochastic policy takes its most probable actions.
+            kept: A file to which each episode is added as it ends. Started again, an evaluation
+                goes on with the episodes that it lacks.
         """
         from ..core.evaluation import evaluate
         from ..core.run import versions
@@ -152,7 +155,8 @@ class AgentCommands(CommandLine):
         else:
             _, kwargs = self._environment(env_id)
         start = time.perf_counter()
-        score = evaluate(player, env_id, episodes=episodes, seed=seed, progress=True, **kwargs)
+        asked = {"episodes": episodes, "seed": seed, "progress": True, "kept": kept}
+        score = evaluate(player, env_id, **asked, **kwargs)
         seconds = time.perf_counter() - start
         summary = {
             "agent": run.agent if run else agent,

@@ -1,6 +1,8 @@
 """What a run costs, counted alike for every method so that methods compare at equal cost."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
@@ -55,13 +57,30 @@ class BudgetRecord:
             raise InvalidArgumentError(f"this is no budget record: {error}") from error
 
 
+def flops_of(network: Any, lengths: Iterable[int], *, training: bool = False) -> int:
+    """Floating-point operations for whole sequences.
+
+    Args:
+        network: see `flops_per_token`.
+        lengths: of the sequences, in tokens; empty ones cost nothing.
+        training: see `flops_per_token`.
+    """
+    counts = Counter(n for n in lengths if n)
+    if not counts:
+        return 0
+    # What a token costs is linear in the length.
+    first, second = (flops_per_token(network, n, training=training) for n in (1, 2))
+    return sum(k * n * (first + (n - 1) * (second - first)) for n, k in counts.items())
+
+
 def flops_per_token(network: Any, context: int, *, training: bool = False) -> int:
     """Floating-point operations for a token of a sequence (Kaplan et al. 2020, section 2.1).
 
     Forward 2 N + 2 L n d: a multiplication and an addition for each of N parameters, and attention
     with d = heads × head size in each of L layers, over a sequence of n tokens. Scores and weighted
     sums take 4 d a position, and a token sees half of the sequence on average. Backward costs twice
-    the forward pass, so training costs three times as much.
+    the forward pass, so training costs three times as much, less 2 for each frozen parameter, whose
+    gradient is not computed.
 
     The paper leaves embeddings out of N; here only the table that is looked up is left out, as the
     output layer, which in a small model may be half of all, is computed like any other.
@@ -81,6 +100,8 @@ def flops_per_token(network: Any, context: int, *, training: bool = False) -> in
     size = getattr(config, "head_dim", None) or config.hidden_size // heads
     looked_up = network.get_input_embeddings().weight
     tied = looked_up is network.get_output_embeddings().weight
-    parameters = sum(p.numel() for p in network.parameters()) - (0 if tied else looked_up.numel())
+    computed = [p for p in network.parameters() if tied or p is not looked_up]
+    parameters = sum(p.numel() for p in computed)
     forward = 2 * parameters + 2 * config.num_hidden_layers * context * heads * size
-    return 3 * forward if training else forward
+    frozen = sum(p.numel() for p in computed if not p.requires_grad)
+    return 3 * forward - 2 * frozen if training else forward

@@ -8,11 +8,14 @@ between CPUs, NCCL between GPUs.
 import gc
 import os
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
 
 from ...envs.kernel.errors import InvalidArgumentError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,24 @@ class World:
         parts = [torch.empty_like(tensor) for _ in range(self.size)]
         distributed.all_gather(parts, tensor.contiguous())
         return torch.cat(parts)
+
+    def collect(self, thing: T) -> list[T]:
+        """What each of the processes has, in order; anything that can be pickled."""
+        if self.size == 1:
+            return [thing]
+        parts: list[Any] = [None] * self.size
+        distributed.all_gather_object(parts, thing)
+        return parts
+
+    def rows(self, n: int) -> Tensor:
+        """This process's share of n rows: every `size`-th of them."""
+        return torch.arange(self.rank, n, self.size)
+
+    def merge(self, rows: Tensor, values: Tensor, n: int) -> Tensor:
+        """The n rows of which each process has some; only to our own a gradient goes back."""
+        whole = values.new_zeros(n, *values.shape[1:])
+        whole = self.sum(whole.index_copy(0, rows, values.detach()))
+        return whole.index_copy(0, rows, values)
 
     def agree(self, wish: bool) -> bool:
         """Whether any of the processes wishes something."""

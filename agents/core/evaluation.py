@@ -1,6 +1,8 @@
 """Scores that can be trusted: fresh seeds, whole episodes, intervals, a yardstick beside them."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -11,6 +13,7 @@ from scipy.special import stdtrit
 
 from ...envs.reference import reference
 from .agent import Agent, interact
+from .kept_episodes import KeptEpisodes
 
 #: Training draws its seeds below this number and evaluation above it, so that they never meet.
 EVALUATION_SEEDS = 2**40
@@ -67,6 +70,7 @@ def evaluate(
     episodes: int = 256,
     seed: int = 0,
     progress: bool = False,
+    kept: str | Path | None = None,
     **env_kwargs: Any,
 ) -> Evaluation:
     """Play whole episodes from seeds that training never uses.
@@ -77,40 +81,47 @@ def evaluate(
         episodes: how many; each starts from a seed of its own, at least 2.
         seed: evaluations with different seeds share no episode.
         progress: whether to show a progress bar.
+        kept: a file of the same agent's episodes, which need not exist. Each is added as it ends,
+            and what the file has is not played again, so that an evaluation that was broken off,
+            be it by a service that failed, goes on.
         env_kwargs: the environment's arguments.
+
+    Raises:
+        InvalidArgumentError: `kept` holds something else.
     """
     first = EVALUATION_SEEDS + seed * 2**20
-    batches = [min(_LANES, episodes - done) for done in range(0, episodes, _LANES)]
-    returns, lengths = [], []
+    file = None if kept is None else KeptEpisodes(kept, id, env_kwargs)
+    found: dict[int, tuple[float, int]] = {} if file is None else file.found
+    note = found.__setitem__ if file is None else file.add
+    left = [s for s in range(first, first + episodes) if s not in found]
     with Progress(console=Console(stderr=True), disable=not progress, transient=True) as bar:
-        task = bar.add_task("evaluating", total=episodes)
-        for size in batches:
+        task = bar.add_task("evaluating", total=episodes, completed=episodes - len(left))
+        for begin in range(0, len(left), _LANES):
+            seeds = left[begin : begin + _LANES]
             env: Any = gymnasium.make_vec(
-                id, num_envs=size, autoreset_mode="SAME_STEP", **env_kwargs
+                id, num_envs=len(seeds), autoreset_mode="SAME_STEP", **env_kwargs
             )
-            played = _play(agent, env, first, lambda n: bar.advance(task, n))
+            for number, figures in _play(agent, env, seeds):
+                note(number, figures)
+                bar.advance(task)
             env.close()
-            returns.append(played[0])
-            lengths.append(played[1])
-            first += size
-    all_returns = np.concatenate(returns)
-    score = reference(id, **env_kwargs).normalize(float(all_returns.mean()))
-    return Evaluation(all_returns, np.concatenate(lengths), score)
+    played = [found[s] for s in range(first, first + episodes)]
+    returns = np.array([episode_return for episode_return, _ in played])
+    lengths = np.array([length for _, length in played], np.int64)
+    score = reference(id, **env_kwargs).normalize(float(returns.mean()))
+    return Evaluation(returns, lengths, score)
 
 
-def _play(agent: Agent, env: Any, seed: int, advance: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return and length of each lane's first episode: later ones would favour short episodes."""
-    returns, lengths = np.zeros(env.num_envs), np.zeros(env.num_envs, np.int64)
+def _play(agent: Agent, env: Any, seeds: Sequence[int]) -> Iterator[tuple[int, tuple[float, int]]]:
+    """Seed, and return and length, of each lane's first episode; later ones favour short ones."""
     running = np.ones(env.num_envs, bool)
-    for step in interact(agent, env, env.reset(seed=seed), seed):
-        first = running & step.ended
-        if first.any():
+    for step in interact(agent, env, env.reset(seed=list(seeds)), seeds[0]):
+        first = np.flatnonzero(running & step.ended)
+        running &= ~step.ended
+        agent.retired = ~running
+        for lane in first.tolist():
             # The yardstick of a game is its first agent's return.
-            returns[first] = step.infos["episode"]["r"].reshape(env.num_envs, -1)[first, 0]
-            lengths[first] = step.infos["episode"]["l"][first]
-            running &= ~step.ended
-            agent.retired = ~running
-            advance(int(first.sum()))
+            score = step.infos["episode"]["r"].reshape(env.num_envs, -1)[lane, 0]
+            yield seeds[lane], (float(score), int(step.infos["episode"]["l"][lane]))
         if not running.any():
             break
-    return returns, lengths

@@ -195,8 +195,8 @@ def _start(run: RunConfig) -> Trainer:
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if processes > trainer.world.size:
         raise RunError(
-            f"{run.agent} trains in one process; torchrun has started {processes} (ppo and a2c "
-            "share their environments out)"
+            f"{run.agent} trains in one process; torchrun has started {processes} (ppo, "
+            "a2c and llm share their environments out)"
         )
     return trainer
 

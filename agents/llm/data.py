@@ -1,14 +1,21 @@
-"""Traces: experts' episodes, written as a language model would have played them."""
+"""Traces to imitate: experts' episodes as a language model would have played them, and files."""
 
+from functools import cached_property
+from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from ...envs import registry as env_registry
 from ...envs.kernel.errors import InvalidArgumentError
 from .. import registry
 from ..core.agent import Agent
 from .contexts import Context
+from .examples import Example, read_examples
 from .model import LanguageModel
-from .rollout import Scribe, Transcripts
+from .scribe import Scribe, Transcripts
+from .sft import encode_examples, pad_examples
 
 #: Whom a language model imitates at first, unless told otherwise; where an environment has plans of
 #: its own, they are followed.
@@ -67,3 +74,53 @@ class TracedAgent(Scribe):
     def update(self, actions: Any, rewards: Any, ended: Any) -> None:
         self.agent.update(actions, rewards, ended)
         self.transcripts.update(rewards, ended)
+
+
+class TraceFile:
+    """Conversations of a file, drawn at random to be imitated.
+
+    Args:
+        path: the file; see `examples.read_examples`.
+
+    Raises:
+        InvalidArgumentError: there is no such file, it has no examples, or a line is none.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = path
+        if not Path(path).is_file():
+            raise InvalidArgumentError(f"traces must be a file of examples; there is no {path}")
+        self.examples: list[Example] = list(read_examples(path))
+        self._encoded: list[tuple[list[int], list[bool]]] = []
+        if not self.examples:
+            raise InvalidArgumentError(f"{path} has no examples")
+
+    @cached_property
+    def texts(self) -> set[str]:
+        """All that is told and said."""
+        return {text for example in self.examples for turn in example.turns for text in turn}
+
+    def draw(
+        self, count: int, model: LanguageModel, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Examples as tokens.
+
+        Args:
+            count: how many; one can be drawn twice.
+            model: its tokenizer writes the tokens, always the same.
+            generator: of random numbers.
+
+        Returns:
+            Tokens (count, length) `int64`, padded on the right, and which are to be imitated, of
+            the same shape.
+
+        Raises:
+            InvalidArgumentError: an example is longer than the model can read.
+        """
+        if not self._encoded:
+            try:
+                self._encoded = encode_examples(model, self.examples)
+            except InvalidArgumentError as error:
+                raise InvalidArgumentError(f"{self.path}: {error}") from error
+        chosen = torch.randint(len(self.examples), (count,), generator=generator)
+        return pad_examples([self._encoded[i] for i in chosen.tolist()], model)

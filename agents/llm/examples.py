@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import gymnasium
 
+from ...envs.kernel.answer import AnswerEnv
 from ...envs.kernel.errors import InvalidArgumentError
 from .agent import LanguageModelAgent
 from .answers import TEST_SEEDS
 from .model import LanguageModel
 from .rollout import Rollout, play
+from .scribe import BEGUN, GIVEN
+from .traces import trace_texts
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -80,6 +83,38 @@ class Example:
 def _sound(text: str) -> bool:
     """Whether a text can be written in UTF-8, which half a surrogate pair cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def trace_examples(
+    env_id: str,
+    format: str,
+    count: int,
+    env_kwargs: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    coverage: float = 1.0,
+    **settings: Any,
+) -> Iterator[Example]:
+    """Texts of the trace factory as examples, with what they were made by; see `trace_texts`.
+
+    Args:
+        env_id: an environment of one turn.
+        format: one of `traces.TRACE_FORMATS`.
+        count: how many.
+        env_kwargs: arguments of the environment.
+        seed: of the tasks and the texts.
+        coverage: the share of the instance space that is shown.
+        settings: of the format, such as `noise`.
+
+    Raises:
+        InvalidArgumentError: see `trace_texts`; or the environment has no such texts.
+    """
+    env: Any = gymnasium.make(env_id, **env_kwargs).unwrapped
+    if not isinstance(env, AnswerEnv):
+        raise InvalidArgumentError(f"traces are written of environments of one turn; got {env_id}")
+    known = {"env_id": env_id, "format": format, "seed": seed, "coverage": coverage, **settings}
+    for task, text in trace_texts(env, format, count, seed=seed, coverage=coverage, **settings):
+        yield Example.of(task, text, **known)
 
 
 def write_examples(path: str | Path, examples: Iterable[Example]) -> None:
@@ -143,12 +178,13 @@ def rollout_examples(rollout: Rollout, model: LanguageModel, **about: Any) -> It
     for tokens, turns, episode in zip(
         rollout.tokens.tolist(), rollout.turns.tolist(), rollout.episodes.tolist(), strict=True
     ):
-        pairs, told = [], ""
+        pairs, told, begun = [], "", list[int]()
         for turn, part in groupby(zip(turns, tokens, strict=True), key=lambda pair: pair[0]):
-            text = model.decode([token for _, token in part])
+            row = [token for _, token in part]
             if turn >= 0:
-                pairs.append((told, text))
-            told = text if turn < 0 else ""
+                pairs.append((told, model.decode(begun + row)))
+            told = model.decode(row) if turn == GIVEN else told if turn == BEGUN else ""
+            begun = row if turn == BEGUN else []
         known = {
             "episode": episode,
             "group": int(rollout.groups[episode]),

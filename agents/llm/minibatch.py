@@ -7,12 +7,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ..core.distributed import World
 from .model import LanguageModel
 
 
 @dataclass(frozen=True)
 class Minibatch:
     """n sequences of T tokens, padded on the right; only the logits carry a gradient.
+
+    Where several processes learn together, each has all that is known of all sequences, and the
+    logits of some. What follows from logits is exchanged, so that every term sees what it would see
+    in one process, and a gradient goes back to a process's own logits only: the sum of the
+    gradients of all processes is that of one.
 
     Attributes:
         tokens: (n, T) `int64`.
@@ -25,7 +31,9 @@ class Minibatch:
         reference: (n, T), log-probabilities under the policy that training began with; None unless
             a term needs them.
         logits: (n, T − 1, vocabulary), of the policy now over its temperature; those at t are of
-            token t + 1.
+            token t + 1. If there are `own`, of these alone.
+        own: (n',) `int64`, the sequences whose logits are here; None for all.
+        world: the processes that have the others; None for none.
     """
 
     tokens: Tensor
@@ -35,6 +43,8 @@ class Minibatch:
     weights: Tensor
     reference: Tensor | None
     logits: Tensor
+    own: Tensor | None = None
+    world: World | None = None
 
     @cached_property
     def log_policy(self) -> Tensor:
@@ -44,12 +54,13 @@ class Minibatch:
         """
         n, width, vocabulary = self.logits.shape
         whole = self._rows.new_zeros(n * width, vocabulary)
-        return whole.index_copy(0, self._places, self._rows).view(n, width, vocabulary)
+        whole = whole.index_copy(0, self._places, self._rows).view(n, width, vocabulary)
+        return self._of_all(whole)
 
     @cached_property
     def log_probs(self) -> Tensor:
         """The tokens' log-probabilities now, (n, T), with a gradient; 0 for given tokens."""
-        tokens = self.tokens[:, 1:].flatten()[self._places]
+        tokens = self._of_ours(self.tokens)[:, 1:].flatten()[self._places]
         return self._spread(self._rows.gather(-1, tokens[:, None]).squeeze(-1))
 
     @cached_property
@@ -62,8 +73,8 @@ class Minibatch:
 
     @cached_property
     def _places(self) -> Tensor:
-        """Where the generated tokens are, (m,), of n (T − 1) places."""
-        return self.generated[:, 1:].flatten().nonzero().squeeze(1)
+        """Where the generated tokens are, (m,), of the places that there are logits of."""
+        return self._of_ours(self.generated)[:, 1:].flatten().nonzero().squeeze(1)
 
     @cached_property
     def _rows(self) -> Tensor:
@@ -74,7 +85,17 @@ class Minibatch:
         """Values (m,) of the generated tokens at their places, (n, T)."""
         n, width, _ = self.logits.shape
         whole = values.new_zeros(n * width).index_copy(0, self._places, values)
-        return pad(whole.view(n, width), (1, 0))
+        return self._of_all(pad(whole.view(n, width), (1, 0)))
+
+    def _of_ours(self, values: Tensor) -> Tensor:
+        """The rows that there are logits of."""
+        return values if self.own is None else values[self.own]
+
+    def _of_all(self, values: Tensor) -> Tensor:
+        """The rows of all processes, from those that there are logits of."""
+        if self.own is None or self.world is None:
+            return values
+        return self.world.merge(self.own, values, len(self.tokens))
 
     @cached_property
     def ratio(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""Causal language models: small ones built here, and any other from a folder."""
+"""Causal language models: small ones built here, and any other from a folder or the hub."""
 
 import copy
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.functional import pad
 from transformers import (
@@ -18,7 +19,9 @@ from transformers import (
 
 from ...envs.kernel.errors import InvalidArgumentError
 from . import lora as low_rank
+from .hub import check_weights, is_hub_id, model_folder
 from .lora import Lora
+from .token_sets import within
 
 _MAX_POSITIONS = 4096
 _LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -90,30 +93,33 @@ class LanguageModel:
     def from_pretrained(
         cls, path: str | Path, device: str = "cpu", lora: Lora | None = None
     ) -> Self:
-        """Any causal model that `transformers` knows, from a folder as `save_pretrained` writes it.
+        """Any causal model of attention that `transformers` knows.
 
-        Nothing is downloaded, and parameters are read from safetensors files only. A folder of
-        adapters is loaded with the model that they belong to.
+        It is read from a folder as `save_pretrained` writes it, or fetched from the Hugging Face
+        hub; see `hub.model_folder`. Parameters are read from safetensors files only, and no code
+        that comes with a model is run. Adapters are loaded with the model that they belong to.
 
         Args:
-            path: the folder.
+            path: the folder, or an id of the hub such as `"owner/name"`.
             device: where the parameters live.
             lora: fresh adapters, which are trained instead of the model; None to train all of it,
                 or the adapters in the folder.
 
         Raises:
-            InvalidArgumentError: the folder holds no such model, a tokenizer is missing, or the
-                adapters do not fit.
+            InvalidArgumentError: there is no such model, the folder holds none, a tokenizer is
+                missing, the adapters do not fit, or there is no such device.
+            ServiceError: the hub cannot be reached.
         """
-        base = low_rank.base_of(path)
+        folder = model_folder(path)
+        base = low_rank.base_of(folder)
         if base is not None and lora is not None:
             raise InvalidArgumentError(f"{path} holds adapters already; leave lora out")
-        network, tokenizer = _load_network(base or path), _load_tokenizer(path)
+        network, tokenizer = _load_network(str(base or path)), _load_tokenizer(folder, path)
         if base is not None:
-            network = low_rank.load_adapters(network, path)
+            network = low_rank.load_adapters(network, folder)
         elif lora is not None:
             network = low_rank.add_adapters(network, lora)
-        return cls(network.to(device).eval(), tokenizer)
+        return cls(_moved(network, device).eval(), tokenizer)
 
     def save_pretrained(self, path: str | Path) -> None:
         """Write the network (safetensors) and the tokenizer into a folder.
@@ -162,6 +168,17 @@ class LanguageModel:
         """Where the parameters live."""
         return self.network.device
 
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens it knows, the width of its logits; the tokenizer may use fewer."""
+        return int(self.network.config.get_text_config().vocab_size)
+
+    @property
+    def limit(self) -> int:
+        """How many tokens it can read."""
+        config = self.network.config.get_text_config()
+        return getattr(config, "max_position_embeddings", None) or 2**31
+
     @cached_property
     def end(self) -> int:
         """The token that ends an answer."""
@@ -202,7 +219,15 @@ class LanguageModel:
         Args:
             tokens: (n, length) `int64`, padded on the right; what pads is never seen by the rest.
             temperature: divides the logits.
+
+        Raises:
+            InvalidArgumentError: a sequence is longer than the model can read.
         """
+        # The last token is not read.
+        if tokens.shape[1] - 1 > self.limit:
+            raise InvalidArgumentError(
+                f"a sequence has {tokens.shape[1]} tokens; the model reads at most {self.limit}"
+            )
         return self.network(input_ids=tokens[:, :-1], use_cache=False).logits / temperature
 
     def hidden(self, tokens: Tensor) -> Tensor:
@@ -210,37 +235,57 @@ class LanguageModel:
         seen = self.network(input_ids=tokens, use_cache=False, output_hidden_states=True)
         return seen.hidden_states[-1]
 
-    def log_probs(self, tokens: Tensor, temperature: float = 1.0) -> Tensor:
+    def log_probs(
+        self, tokens: Tensor, temperature: float = 1.0, allowed: Tensor | None = None
+    ) -> Tensor:
         """The log-probability (nats) of each token given those before it, (n, length).
 
-        The first column is 0. Arguments are those of `logits`.
+        The first column is 0.
+
+        Args:
+            tokens, temperature: see `logits`.
+            allowed: (n, length − 1, vocabulary) `bool`, among what tokens; None for all.
         """
-        log_p = self.logits(tokens, temperature).float().log_softmax(-1)
+        logits = self.logits(tokens, temperature).float()
+        log_p = (logits if allowed is None else within(logits, allowed)).log_softmax(-1)
         return pad(log_p.gather(-1, tokens[:, 1:, None]).squeeze(-1), (1, 0))
 
 
-def _load_network(path: str | Path) -> Any:
-    """The network in a folder; see `LanguageModel.from_pretrained`."""
-    folder = Path(path).resolve()  # adapters remember it
-    if not (folder / "config.json").is_file():
-        raise InvalidArgumentError(
-            f"{path} is no folder of a Hugging Face model: it has no config.json"
-        )
+def _load_network(name: str | Path) -> Any:
+    """The network of a folder or id; see `LanguageModel.from_pretrained`."""
+    folder = model_folder(name)
+    check_weights(folder, name)
     loader: Any = AutoModelForCausalLM
     try:
-        return loader.from_pretrained(folder, use_safetensors=True, **_LOCAL)
-    except (OSError, ValueError) as error:
-        raise InvalidArgumentError(f"the model in {path} cannot be loaded: {error}") from error
+        network = loader.from_pretrained(folder, use_safetensors=True, **_LOCAL)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise InvalidArgumentError(f"the model in {name} cannot be loaded: {error}") from error
+    if network._is_stateful:
+        raise InvalidArgumentError(
+            f"{name} is a {network.config.model_type}, which keeps a recurrent state; models of "
+            "attention alone can be sampled here"
+        )
+    # Adapters remember where their model comes from.
+    home = str(name if is_hub_id(name) else folder.resolve())
+    network.name_or_path = network.config._name_or_path = home
+    return network
 
 
-def _load_tokenizer(path: str | Path) -> Any:
+def _load_tokenizer(folder: Path, name: str | Path) -> Any:
     """The tokenizer in a folder; see `LanguageModel.from_pretrained`."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, **_LOCAL)
-    except (OSError, ValueError, KeyError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(folder, **_LOCAL)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidArgumentError(
-            f"{path} holds no tokenizer that can be loaded: {error}"
+            f"{name} holds no tokenizer that can be loaded: {error}"
         ) from error
     if tokenizer.eos_token_id is None:
-        raise InvalidArgumentError(f"the tokenizer in {path} has no end-of-sequence token")
+        raise InvalidArgumentError(f"the tokenizer in {name} has no end-of-sequence token")
     return tokenizer
+
+
+def _moved(network: Any, device: str) -> Any:
+    try:
+        return network.to(device)
+    except (RuntimeError, AssertionError) as error:  # what torch raises where there is none
+        raise InvalidArgumentError(f"device must be one that is there; got {device!r}") from error

@@ -1,6 +1,7 @@
 """Rollouts: episodes as sequences of tokens, each token marked as given or generated."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Self
 
@@ -8,115 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.agent import Agent
-from .contexts import Context
+from ...envs.kernel.errors import InvalidArgumentError
 from .model import LanguageModel
-from .sampler import Answers
-
-Bools = np.ndarray[Any, np.dtype[np.bool_]]
-
-
-@dataclass
-class Sequence:
-    """What a model read and wrote in one stream.
-
-    Attributes:
-        lane: of the batch.
-        episode: how many episodes the lane had finished before this one.
-        tokens: all of them, in order.
-        log_probs, drawn, entropies: of the generated tokens, see `sampler.Answers`; 0 for given
-            ones.
-        turns: the turn that each token was generated in; −1 for given ones.
-        cut: whether the last answer became too long.
-    """
-
-    lane: int
-    episode: int
-    tokens: list[int] = field(default_factory=list)
-    log_probs: list[float] = field(default_factory=list)
-    drawn: list[float] = field(default_factory=list)
-    entropies: list[float] = field(default_factory=list)
-    turns: list[int] = field(default_factory=list)
-    cut: bool = False
-
-    def add(
-        self,
-        turn: int,
-        tokens: list[int],
-        log_probs: list[float] | None = None,
-        drawn: list[float] | None = None,
-        entropies: list[float] | None = None,
-    ) -> None:
-        """Append tokens of a turn, −1 for those that were given; figures left out are zeros."""
-        zeros = [0.0] * len(tokens)
-        self.tokens += tokens
-        self.log_probs += log_probs or zeros
-        self.drawn += drawn or zeros
-        self.entropies += entropies or zeros
-        self.turns += [turn] * len(tokens)
-
-
-class Transcripts:
-    """Keeps what is said in each lane of a batch: `ask`, `answer` and `update` alternate.
-
-    Args:
-        env: the batch, a vector environment in same-step mode that has just been reset.
-        model: its tokenizer writes the tokens.
-        context: what is told at each turn.
-
-    Attributes:
-        closed: the sequences that nothing more is added to, in the order of their ends.
-    """
-
-    def __init__(self, env: Any, model: LanguageModel, context: Context):
-        self.env, self.model, self.context = env, model, context
-        self.closed: list[Sequence] = []
-        self._open = [Sequence(lane, 0) for lane in range(env.num_envs)]
-        self._turns = [0] * env.num_envs
-        self._rewards: list[float | None] = [None] * env.num_envs
-
-    def ask(self, retired: Bools | None = None) -> list[list[int]]:
-        """What each lane is told now, as tokens; nothing where a lane has retired."""
-        given = []
-        for lane, (sequence, reward) in enumerate(zip(self._open, self._rewards, strict=True)):
-            tokens: list[int] = []
-            if retired is None or not retired[lane]:
-                text = self.context.tell(lambda lane=lane: self.env.describe(lane), reward)
-                tokens = self.model.encode_given(text)
-            sequence.add(-1, tokens)
-            given.append(tokens)
-        return given
-
-    def answer(self, answers: Answers) -> None:
-        """Write down the answer of each lane."""
-        rows = zip(answers.tokens, answers.log_probs, answers.drawn, answers.entropies, strict=True)
-        for lane, (sequence, row) in enumerate(zip(self._open, rows, strict=True)):
-            sequence.add(self._turns[lane], *row)
-            sequence.cut = answers.cut[lane]
-
-    def quote(self, tokens: list[list[int]]) -> None:
-        """Write down answers that somebody else gave."""
-        for sequence, turn, new in zip(self._open, self._turns, tokens, strict=True):
-            sequence.add(turn, new)
-
-    def update(self, rewards: Any, ended: Any) -> list[bool]:
-        """Note how the answers went; which lanes begin a new sequence, (n,)."""
-        fresh = []
-        for lane, (reward, end) in enumerate(zip(rewards.tolist(), ended.tolist(), strict=True)):
-            sequence = self._open[lane]
-            self._turns[lane] = 0 if end else self._turns[lane] + 1
-            self._rewards[lane] = None if end else reward
-            fresh.append(end or not self.context.remembers)
-            if fresh[-1]:
-                self.closed.append(sequence)
-                self._open[lane] = Sequence(lane, sequence.episode + end)
-        return fresh
-
-
-class Scribe(Agent):
-    """An agent that keeps transcripts, made at its `start`."""
-
-    transcripts: Transcripts
+from .scribe import BEGUN, GIVEN, Moment, Scribe
+from .token_sets import Allowed, join_allowed, within
 
 
 @dataclass(frozen=True)
@@ -125,20 +21,26 @@ class Rollout:
 
     Attributes:
         tokens: (n, length) `int64`.
-        log_probs, drawn, entropies: (n, length) `float32`, as in `Sequence`.
-        turns: (n, length) `int64`, as in `Sequence`; −1 for padding too.
+        log_probs, drawn, entropies: (n, length) `float32`, as in `scribe.Sequence`.
+        turns: (n, length) `int64`, as in `scribe.Sequence`; `GIVEN` for padding too.
         episodes: (n,) `int64`, the episode that each sequence is of.
-        rewards: (episodes, turns) `float32`, 0 after the end.
-        groups: (episodes,) `int64`; episodes of one group have the same start.
+        rewards: (episodes, turns) `float32`, 0 after the end; those before the moment that an
+            episode began at are part of it.
+        groups: (episodes,) `int64`; episodes of one group begin alike, or are to be compared.
         lengths: (episodes,) `int64`, in turns.
         truncated: (episodes,) `bool`, whether the time limit ended the episode, or its last answer
             became too long.
         answers: the last message of each episode.
+        allowed: the tokens that each was drawn from; None where all were allowed.
         reference: (n, length) `float32`, the tokens' log-probabilities under the policy that
             training began with; None where nobody needs them.
         hidden: (n, length, width) `float32`, the last layer's activations; None likewise.
+        values: (n, length + 1) `float32`, a critic's of the beginnings of sequences by their
+            lengths; None likewise.
         replayed, refined, imitated: (n,) `bool`, sequences that were played earlier, that correct
             another one, or that are learned with an advantage of 1 and no ratio; None for none.
+        states: (episodes, turns) records of the environment before each turn; None where nobody
+            needs them.
     """
 
     tokens: Tensor
@@ -152,11 +54,14 @@ class Rollout:
     lengths: Tensor
     truncated: Tensor
     answers: tuple[str, ...]
+    allowed: Allowed | None = None
     reference: Tensor | None = None
     hidden: Tensor | None = None
+    values: Tensor | None = None
     replayed: Tensor | None = None
     refined: Tensor | None = None
     imitated: Tensor | None = None
+    states: np.ndarray[Any, Any] | None = None
 
     @property
     def generated(self) -> Tensor:
@@ -179,16 +84,48 @@ class Rollout:
         spread = values[self.episodes[:, None], self.turns.clamp(min=0)]
         return spread * self.generated
 
+    def moment(self, episode: int, turn: int, kept: int = 0) -> Moment:
+        """The moment before a turn of an episode, or within its answer.
+
+        Args:
+            episode: which.
+            turn: one that was played here.
+            kept: how many of the answer's tokens are kept; fewer than were generated.
+
+        Raises:
+            InvalidArgumentError: the turn was not played here, so many tokens were not generated,
+                or there are no `states`.
+        """
+        own = (self.episodes == episode)[:, None] & (self.turns == turn)
+        rows, places = (index.tolist() for index in own.nonzero(as_tuple=True))
+        if self.states is None or not 0 <= kept < len(places):
+            raise InvalidArgumentError(
+                f"a moment needs states, a turn that was played and fewer tokens than were "
+                f"generated; got turn {turn} of episode {episode}, with {kept} of {len(places)}"
+            )
+        told = places[0]
+        while told and self.turns[rows[0], told - 1] == BEGUN:
+            told -= 1
+        tokens = tuple(self.tokens[rows[0]].tolist())
+        return Moment(
+            state=self.states[episode, turn],
+            tokens=tokens[:told],
+            rewards=tuple(self.rewards[episode, :turn].tolist()),
+            answer=tokens[told : places[0] + kept],
+        )
+
     def take(self, episodes: Tensor) -> Self:
         """Some of the episodes, (k,) numbers that rise."""
         place = torch.full((len(self.groups),), -1)
         place[episodes] = torch.arange(len(episodes))
         rows = (place[self.episodes] >= 0).nonzero().squeeze(1)
-        of_rows = {name: _pick(getattr(self, name), rows) for name in (*_TOKENS, *_MARKS)}
+        names = (*_TOKENS, *_MARKS, "allowed")
+        of_rows = {name: _pick(getattr(self, name), rows) for name in names}
         of_rows["episodes"] = place[self.episodes[rows]]
         of_episodes = {name: getattr(self, name)[episodes] for name in _EPISODES}
         answers = tuple(self.answers[i] for i in episodes.tolist())
-        return replace(self, **of_rows, **of_episodes, answers=answers)
+        states = None if self.states is None else self.states[episodes.numpy()]
+        return replace(self, **of_rows, **of_episodes, answers=answers, states=states)
 
 
 #: Fields by what their first axis is.
@@ -197,16 +134,19 @@ _MARKS = ("replayed", "refined", "imitated")
 _EPISODES = ("rewards", "groups", "lengths", "truncated")
 
 
-def _pick(values: Tensor | None, rows: Tensor) -> Tensor | None:
+def _pick(values: Any, rows: Tensor) -> Any:
     return None if values is None else values[rows]
 
 
-def join(first: Rollout, second: Rollout) -> Rollout:
+def join(first: Rollout, second: Rollout, *, same_groups: bool = False) -> Rollout:
     """The episodes of two rollouts, before their `reference` and `hidden` are known.
 
-    The groups of the second one are other groups.
+    Args:
+        first, second: the rollouts.
+        same_groups: whether groups of the same number are one; otherwise those of the second one
+            are other groups.
     """
-    fillers = dict.fromkeys(_TOKENS, 0) | {"turns": -1, "tokens": int(first.tokens[0, -1])}
+    fillers = dict.fromkeys(_TOKENS, 0) | {"turns": GIVEN, "tokens": int(first.tokens[0, -1])}
     fields: dict[str, Any] = {
         name: _stack(getattr(first, name), getattr(second, name), filler)
         for name, filler in fillers.items()
@@ -217,15 +157,20 @@ def join(first: Rollout, second: Rollout) -> Rollout:
             for part, mark in ((first, getattr(first, name)), (second, getattr(second, name)))
         ]
         fields[name] = torch.cat(marks)
+    if first.allowed is not None or second.allowed is not None:
+        sizes = len(first.tokens), len(second.tokens)
+        fields["allowed"] = join_allowed(first.allowed, second.allowed, sizes)
+    groups = second.groups if same_groups else second.groups + int(first.groups.max()) + 1
     return replace(
         first,
         **fields,
         episodes=torch.cat((first.episodes, second.episodes + len(first.groups))),
         rewards=_stack(first.rewards, second.rewards, 0),
-        groups=torch.cat((first.groups, second.groups + int(first.groups.max()) + 1)),
+        groups=torch.cat((first.groups, groups)),
         lengths=torch.cat((first.lengths, second.lengths)),
         truncated=torch.cat((first.truncated, second.truncated)),
         answers=first.answers + second.answers,
+        states=_stack_states(first.states, second.states),
     )
 
 
@@ -237,53 +182,142 @@ def _stack(first: Tensor, second: Tensor, filler: int) -> Tensor:
     )
 
 
-def play(agent: Scribe, env: Any, seeds: list[int], seed: int, pad: int) -> Rollout:
-    """One episode in each of the first lanes of a batch; those with the same seed are a group.
+def _stack_states(first: Any, second: Any) -> Any:
+    """Records of different widths below each other; None where some are not known."""
+    if first is None or second is None:
+        return None
+    shape = len(first) + len(second), max(first.shape[1], second.shape[1])
+    states = np.zeros(shape, first.dtype)
+    states[: len(first), : first.shape[1]] = first
+    states[len(first) :, : second.shape[1]] = second
+    return states
 
-    Lanes of a group start alike and meet the same luck until their actions differ.
+
+@torch.no_grad()
+def rescored(
+    rollout: Rollout, model: LanguageModel, temperature: float = 1.0, parts: int = 8
+) -> Rollout:
+    """A rollout with the log-probabilities and entropies that its tokens have under a model.
+
+    Args:
+        rollout: the tokens.
+        model: the policy.
+        temperature: of the policy.
+        parts: how many passes are made.
+    """
+    log_probs, entropies, width = [], [], rollout.tokens.shape[1]
+    for rows in torch.arange(len(rollout.tokens)).chunk(parts):
+        tokens = rollout.tokens[rows].to(model.device)
+        logits = model.logits(tokens, temperature)
+        if rollout.allowed is not None:
+            logits = within(logits, rollout.allowed.rows(rows, width).to(model.device))
+        log_p = logits.float().log_softmax(-1)
+        log_probs.append(log_p.gather(-1, tokens[:, 1:, None]).squeeze(-1).cpu())
+        entropies.append(-(log_p.exp() * log_p).sum(-1).cpu())
+    whole = (torch.nn.functional.pad(torch.cat(part), (1, 0)) for part in (log_probs, entropies))
+    own, spread = (torch.where(rollout.generated, values, 0.0) for values in whole)
+    return replace(rollout, log_probs=own, entropies=spread)
+
+
+def play(
+    agent: Scribe,
+    env: Any,
+    starts: Sequence[int] | Sequence[Moment],
+    seed: int,
+    pad: int,
+    *,
+    groups: Sequence[int] | None = None,
+    keep_states: bool = False,
+) -> Rollout:
+    """One episode in each of the first lanes of a batch.
+
+    Lanes of a group begin alike and meet the same luck until their actions differ.
 
     Args:
         agent: who plays.
         env: the batch, in same-step mode.
-        seeds: of the episodes, at most as many as there are lanes; the other lanes stay idle.
+        starts: seeds of the episodes, or moments that they begin at; at most as many as there are
+            lanes, of which the others stay idle.
         seed: of the agent.
         pad: the token that fills up shorter sequences.
+        groups: a number for each episode; None where those with the same start are a group.
+        keep_states: whether the rollout has the environment's states, so that there are moments.
     """
-    n, idle = len(seeds), env.num_envs - len(seeds)
-    running = np.arange(env.num_envs) < n
-    lengths, truncated = np.zeros(n, np.int64), np.zeros(n, bool)
-    collected = []
-    observations, infos = env.reset(seed=[*seeds, *[seeds[0]] * idle])
+    n = len(starts)
+    moments = [start for start in starts if isinstance(start, Moment)]
+    rewarded = [list(moment.rewards) for moment in moments] or [[] for _ in range(n)]
+    before = np.array([len(rewards) for rewards in rewarded])
+    running, truncated = np.arange(env.num_envs) < n, np.zeros(n, bool)
+    seen = []
+    observations, infos = _begin(env, starts)
     agent.start(env, seed)
+    agent.transcripts.go_on(moments)
     while running.any():
+        if keep_states:
+            seen.append(env.records().copy())
         agent.retired = ~running
         actions = agent.act(observations, infos)
         observations, rewards, terminated, cut, infos = env.step(actions)
         agent.update(actions, rewards, terminated | cut)
-        collected.append(torch.from_numpy((rewards * running)[:n]))
-        lengths += running[:n]
+        for lane in np.flatnonzero(running):
+            rewarded[lane].append(rewards[lane])
         truncated |= (running & cut)[:n]
         running &= ~(terminated | cut)
-    kept = [s for s in agent.transcripts.closed if s.episode == 0 and s.lane < n]
+    kept = [s for s in agent.transcripts.closed if s.episode == 0 and s.lane < n and s.tokens]
     last = {s.lane: s for s in kept}
     truncated |= [last[lane].cut for lane in range(n)]
+    lengths = np.array([len(rewards) for rewards in rewarded])
+    if groups is None:
+        kinds: Any = [id(moment) for moment in moments] or starts
+        groups = np.unique(kinds, return_inverse=True)[1].tolist()
 
     return Rollout(
-        tokens=_pad_right([s.tokens for s in kept], pad),
-        log_probs=_pad_right([s.log_probs for s in kept], 0.0),
-        drawn=_pad_right([s.drawn for s in kept], 0.0),
-        entropies=_pad_right([s.entropies for s in kept], 0.0),
-        turns=_pad_right([s.turns for s in kept], -1),
+        tokens=pad_right([s.tokens for s in kept], pad),
+        log_probs=pad_right([s.log_probs for s in kept], 0.0),
+        drawn=pad_right([s.drawn for s in kept], 0.0),
+        entropies=pad_right([s.entropies for s in kept], 0.0),
+        turns=pad_right([s.turns for s in kept], GIVEN),
         episodes=torch.tensor([s.lane for s in kept]),
-        rewards=torch.stack(collected, 1).float(),
-        groups=torch.from_numpy(np.unique(seeds, return_inverse=True)[1]),
+        rewards=pad_right(rewarded, 0.0),
+        groups=torch.tensor(groups),
         lengths=torch.from_numpy(lengths),
         truncated=torch.from_numpy(truncated),
-        answers=tuple(_last_answer(last[lane], agent) for lane in range(n)),
+        answers=tuple(agent.transcripts.model.decode(last[lane].said) for lane in range(n)),
+        allowed=None
+        if agent.sets is None
+        else Allowed(pad_right([s.allowed for s in kept], 0), agent.sets.table()),
+        states=_of_episodes(np.stack(seen), before, lengths) if keep_states else None,
     )
 
 
-def _pad_right(rows: list[list[Any]], filler: Any) -> Tensor:
+def _begin(env: Any, starts: Sequence[int] | Sequence[Moment]) -> tuple[Any, Any]:
+    """Start episodes in a batch; idle lanes start like the first one."""
+    lanes = [*starts, *[starts[0]] * (env.num_envs - len(starts))]
+    states = [lane.state for lane in lanes if isinstance(lane, Moment)]
+    if not states:
+        return env.reset(seed=lanes)
+    records = np.empty(len(states), states[0].dtype)
+    for lane, state in enumerate(states):
+        records[lane] = state
+    env.restore(records)
+    return env.present()
+
+
+def _of_episodes(seen: Any, before: Any, lengths: Any) -> np.ndarray[Any, Any]:
+    """The states (turns, lanes) that were seen, by episode and turn; zeros at other turns.
+
+    Args:
+        seen: records, from the first turn of each lane on.
+        before: (episodes,) the number of that turn.
+        lengths: (episodes,) where the turns end.
+    """
+    states = np.zeros((len(lengths), lengths.max()), seen.dtype)
+    for lane, (begin, end) in enumerate(zip(before, lengths, strict=True)):
+        states[lane, begin:end] = seen[: end - begin, lane]
+    return states
+
+
+def pad_right(rows: list[list[Any]], filler: Any) -> Tensor:
     """Rows of numbers below each other; the type is that of the filler, `int64` or `float32`."""
     lengths = np.array([len(row) for row in rows])
     dtype = np.int64 if isinstance(filler, int) else np.float32
@@ -291,10 +325,3 @@ def _pad_right(rows: list[list[Any]], filler: Any) -> Tensor:
     places = np.arange(padded.shape[1]) < lengths[:, None]
     padded[places] = np.fromiter(chain.from_iterable(rows), dtype, lengths.sum())
     return torch.from_numpy(padded)
-
-
-def _last_answer(sequence: Sequence, agent: Scribe) -> str:
-    """What was said in the last turn of a sequence."""
-    turn = max(sequence.turns)
-    said = [t for t, i in zip(sequence.tokens, sequence.turns, strict=True) if i == turn >= 0]
-    return agent.transcripts.model.decode(said)

@@ -11,6 +11,7 @@ from transformers.cache_utils import Cache, DynamicLayer
 
 from ...envs.kernel.errors import InvalidArgumentError
 from .model import LanguageModel
+from .token_sets import TokenSets, within
 
 #: Columns that a cache has room for besides those that are needed now.
 _ROOM = 64
@@ -78,6 +79,9 @@ class Session:
     a token for some streams and nothing for the others, which their attention masks leave out.
     Streams that stay as they are cost little, and so do empty ones that are all told the same.
 
+    A layer that looks back over so many tokens only counts columns instead, so that a stream with
+    gaps cannot grow beyond them.
+
     Args:
         model: the model that reads them.
         streams: how many there are; all are empty at first.
@@ -89,7 +93,10 @@ class Session:
 
     def __init__(self, model: LanguageModel, streams: int):
         self.model = model
-        self.limit: int = getattr(model.network.config, "max_position_embeddings", 2**31)
+        config = model.network.config.get_text_config()
+        self.limit = model.limit
+        #: How many columns the layers look back over.
+        self.window: int = getattr(config, "sliding_window", None) or 2**31
         self.lengths = torch.zeros(streams, dtype=torch.int64, device=model.device)
         self.logits = torch.zeros(0, device=model.device)
         self._held = torch.zeros((streams, 0), dtype=torch.bool, device=model.device)
@@ -141,6 +148,14 @@ class Session:
                 f"the transcript has {int(self.lengths.max())} tokens; the model reads at most "
                 f"{self.limit}"
             )
+        if held + width > self.window:
+            spans = held + width - self._held.int().argmax(1)
+            if ((counts > 0) & (spans > self.window) & (spans > self.lengths)).any():
+                raise InvalidArgumentError(
+                    f"the transcripts take {int(spans.max())} columns beside each other; layers of "
+                    f"the model look back over {self.window} only: play fewer lanes, or shorter "
+                    "episodes"
+                )
         some = slice(None) if rows is None else rows
         self._route.rows, self._route.copies = rows, copies
         logits = self.model.network(
@@ -196,11 +211,13 @@ class Answers:
     Attributes:
         tokens: with the token that ended the answer.
         log_probs: of the tokens under the policy: the model at its temperature (at temperature 0
-            the model itself).
+            the model itself), among the tokens that its mask allows.
         drawn: of the tokens in the distribution they were drawn from, which a schedule of
-            temperatures or a mask makes another one.
+            temperatures makes another one.
         entropies: of the policy's distribution at each token, nats.
         cut: whether the answer ended because it had become too long.
+        allowed: the set that each token was drawn from, by its number in the mask's `sets`; 0
+            without a mask.
     """
 
     tokens: list[list[int]]
@@ -208,13 +225,16 @@ class Answers:
     drawn: list[list[float]]
     entropies: list[list[float]]
     cut: list[bool]
+    allowed: list[list[int]]
 
 
 class Mask(Protocol):
     """Rules out tokens, stream by stream, while answers are generated."""
 
+    sets: TokenSets
+
     def allowed(self) -> Tensor:
-        """Which tokens can come next, (streams, vocabulary) `bool`."""
+        """Which tokens can come next, (streams,) `int64` on the CPU: numbers of `sets`."""
         ...
 
     def advance(self, tokens: Tensor) -> None:
@@ -232,6 +252,7 @@ def sample(
     asked: Tensor | None = None,
     heat: Callable[[int], float] | None = None,
     mask: Mask | None = None,
+    rooms: Tensor | None = None,
 ) -> Answers:
     """Let each stream go on until its answer ends, or has `max_tokens` tokens.
 
@@ -245,21 +266,23 @@ def sample(
         asked: (streams,) `bool`, who goes on; None for all.
         heat: by the number of tokens that the answers have so far, a factor of the temperature that
             tokens are drawn with.
-        mask: rules out tokens.
+        mask: rules out tokens. The policy is the model among those that are left, so that they
+            alone make log-probabilities and entropies.
+        rooms: (streams,) the most tokens of each answer, where some have less room than others.
     """
     streams, device = len(session.lengths), session.model.device
     open_ = torch.ones(streams, dtype=torch.bool, device=device) if asked is None else asked
-    asked_at, columns = [], []
+    asked_at, columns, allowed = [], [], []
     ended = torch.zeros(streams, dtype=torch.bool, device=device)
     for position in range(max_tokens):
         scaled = session.logits.float() / (temperature or 1.0)
+        if mask is not None:
+            allowed.append(mask.allowed())
+            scaled = within(scaled, mask.sets.rows(allowed[-1].to(device)))
         log_policy = log_p = scaled.log_softmax(-1)
         p = drawn_p = log_policy.exp()
-        if heat is not None or mask is not None:
-            log_p = scaled / (1.0 if heat is None else heat(position))
-            if mask is not None:
-                log_p = log_p.masked_fill(~mask.allowed(), -torch.inf)
-            log_p = log_p.log_softmax(-1)
+        if heat is not None:
+            log_p = (scaled / heat(position)).log_softmax(-1)
             drawn_p = log_p.exp()
         token = _draw(drawn_p, generator) if temperature else log_p.argmax(-1)
         policy = log_policy.gather(-1, token[:, None]).squeeze(-1)
@@ -271,6 +294,8 @@ def sample(
         now = torch.isin(token, session.model.ends)
         ended |= open_ & now
         open_ = open_ & ~now
+        if rooms is not None:
+            open_ = open_ & (rooms > position + 1)
         if position == max_tokens - 1 or not open_.any():
             break
         if mask is not None:
@@ -278,9 +303,11 @@ def sample(
         session.extend(token[:, None], open_.long())
     counts = torch.stack(asked_at).sum(0).tolist()
     rows = [torch.stack(part, 1).tolist() for part in zip(*columns, strict=True)]
-    kept = ([row[:n] for row, n in zip(part, counts, strict=True)] for part in rows)
+    numbers = torch.stack(allowed, 1) if allowed else torch.zeros(streams, max(counts)).long()
+    rows.append(numbers.tolist())
+    *kept, sets = ([row[:n] for row, n in zip(part, counts, strict=True)] for part in rows)
     cut = ~ended if asked is None else ~ended & asked
-    return Answers(*kept, cut=cut.tolist())
+    return Answers(*kept, cut=cut.tolist(), allowed=sets)
 
 
 def _draw(p: Tensor, generator: torch.Generator) -> Tensor:

@@ -11,15 +11,19 @@ from .examples import Example
 from .model import LanguageModel
 
 
-def imitation_loss(model: LanguageModel, tokens: Tensor, imitated: Tensor) -> Tensor:
+def imitation_loss(
+    model: LanguageModel, tokens: Tensor, imitated: Tensor, count: Tensor | None = None
+) -> Tensor:
     """The mean negative log-probability (nats) of the tokens to be imitated.
 
     Args:
         model: learns.
         tokens: (n, length) `int64`, padded on the right.
         imitated: (n, length) `bool`; the other tokens are read but teach nothing.
+        count: what the sum is divided by; None for how many there are here.
     """
-    return -(model.log_probs(tokens) * imitated).sum() / imitated.sum()
+    total = imitated.sum() if count is None else count
+    return -(model.log_probs(tokens) * imitated).sum() / total
 
 
 def encode_example(model: LanguageModel, example: Example) -> tuple[list[int], list[bool]]:
@@ -31,6 +35,23 @@ def encode_example(model: LanguageModel, example: Example) -> tuple[list[int], l
             tokens += part
             imitated += [taught] * len(part)
     return tokens, imitated
+
+
+def encode_examples(
+    model: LanguageModel, examples: Sequence[Example]
+) -> list[tuple[list[int], list[bool]]]:
+    """The tokens of conversations; see `encode_example`.
+
+    Raises:
+        InvalidArgumentError: one is longer than the model can read.
+    """
+    encoded = [encode_example(model, example) for example in examples]
+    for number, (tokens, _) in enumerate(encoded):
+        if len(tokens) > model.limit:
+            raise InvalidArgumentError(
+                f"example {number} has {len(tokens)} tokens; the model reads at most {model.limit}"
+            )
+    return encoded
 
 
 def imitate(
@@ -68,13 +89,7 @@ def imitate(
             "examples are needed, and epochs, batch_size and warmup of at least 1; got "
             f"{len(examples)}, {epochs}, {batch_size} and {warmup}"
         )
-    encoded = [encode_example(model, example) for example in examples]
-    limit = getattr(model.network.config, "max_position_embeddings", 2**31)
-    for number, (tokens, _) in enumerate(encoded):
-        if len(tokens) > limit:
-            raise InvalidArgumentError(
-                f"example {number} has {len(tokens)} tokens; the model reads at most {limit}"
-            )
+    encoded = encode_examples(model, examples)
     optimizer = FlatOptimizer(model.trained, "adam", learning_rate, max_grad_norm, eps=1e-8)
     generator = torch.Generator().manual_seed(seed)
     steps, figures = 0, []
@@ -83,7 +98,7 @@ def imitate(
         for rows in torch.randperm(len(encoded), generator=generator).split(batch_size):
             steps += 1
             optimizer.set_learning_rate(learning_rate * min(1.0, steps / warmup))
-            tokens, imitated = _padded([encoded[i] for i in rows.tolist()], model)
+            tokens, imitated = pad_examples([encoded[i] for i in rows.tolist()], model)
             loss = imitation_loss(model, tokens, imitated)
             optimizer.step(loss)
             total, count = total + loss.item() * int(imitated.sum()), count + int(imitated.sum())
@@ -91,7 +106,7 @@ def imitate(
     return figures
 
 
-def _padded(
+def pad_examples(
     rows: list[tuple[list[int], list[bool]]], model: LanguageModel
 ) -> tuple[Tensor, Tensor]:
     """Tokens (n, length) `int64`, and which are to be imitated, (n, length) `bool`."""

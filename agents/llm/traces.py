@@ -56,6 +56,36 @@ def critique(env: AnswerEnv, state: Any, rng: np.random.Generator, *, noise: flo
     return plan_execute(env, state, rng, noise=noise)
 
 
+def preview(
+    env: AnswerEnv,
+    state: Any,
+    rng: np.random.Generator,
+    *,
+    slips: float = 0.5,
+    noise: float = 0.0,
+) -> str:
+    """A preview of what is asked, a draft, a check of it, and the answer, which heeds the check.
+
+    The format of Wang et al. 2025, "Light-IF: endowing LLMs with generalizable reasoning via
+    preview and self-checking for complex instruction following".
+
+    Args:
+        env, state, rng: as in `direct`.
+        slips: the rate of wrong drafts, which the check finds out.
+        noise: the rate of wrong steps of the answer; of a draft that is no slip nobody notices.
+    """
+    solution = env.solve(state, rng, noise)
+    draft, verdict = solution, "ok"
+    if rng.random() < slips:
+        for _ in range(_ATTEMPTS):
+            attempt = env.solve(state, rng, 0.5)
+            if fault := env.critique(state, env.say(attempt)):
+                draft, verdict = attempt, fault
+                break
+    marked = {"preview": solution.plan, "draft": draft.answer, "check": verdict}
+    return env.join([*(env.mark(tag, text) for tag, text in marked.items()), env.end(solution)])
+
+
 def dfs(
     env: AnswerEnv,
     state: Any,
@@ -80,15 +110,7 @@ def dfs(
         InvalidArgumentError: there is no such order, or `failures` is negative.
         UnsupportedFaceError: the environment has no search tree.
     """
-    if order not in ORDERS or failures < 0:
-        raise InvalidArgumentError(
-            f"order must be one of {ORDERS} and failures ≥ 0; got {order!r} and {failures!r}"
-        )
-    tree, told = env.search_tree(state, rng, noise), _Told(failures)
-    answer = _search(tree, tree.root, order, rng, told)
-    if answer is None:  # errors have hidden every solution
-        answer = env.solve(state, rng, 1.0).answer
-    return env.join([*told.parts, env.mark("answer", answer)])
+    return think(env, state, rng, order=order, failures=failures, dropped=0.0, noise=noise)
 
 
 def mix(
@@ -104,11 +126,45 @@ def mix(
     return dfs(env, state, rng, order=order, failures=failures, noise=noise)
 
 
+def think(
+    env: AnswerEnv,
+    state: Any,
+    rng: np.random.Generator,
+    *,
+    order: str = "random",
+    failures: int = 3,
+    dropped: float = 0.5,
+    noise: float = 0.0,
+) -> str:
+    """A depth-first search of which some failed branches are not told; see `dfs`.
+
+    Args:
+        env, state, rng, order, failures, noise: as in `dfs`.
+        dropped: the share of failed branches that are left out.
+
+    Raises:
+        InvalidArgumentError: there is no such order, or a number is out of range.
+        UnsupportedFaceError: the environment has no search tree.
+    """
+    if order not in ORDERS or failures < 0 or not 0 <= dropped <= 1:
+        raise InvalidArgumentError(
+            f"order must be one of {ORDERS}, failures ≥ 0 and dropped from 0 to 1; got {order!r}, "
+            f"{failures!r} and {dropped!r}"
+        )
+    tree, told = env.search_tree(state, rng, noise), _Told(failures, dropped)
+    answer = _search(tree, tree.root, order, rng, told)
+    if answer is None:  # errors have hidden every solution
+        answer = env.solve(state, rng, 1.0).answer
+    return env.join([*told.parts, env.mark("answer", answer)])
+
+
 #: The formats by name.
 TRACE_FORMATS: dict[str, Write] = {
     "direct": direct,
     "dfs": dfs,
     "mix": mix,
+    "think": think,
+    "preview": preview,
     "plan+execute": plan_execute,
     "critique": critique,
 }
@@ -160,9 +216,9 @@ def trace_texts(
 class _Told:
     """What was told of a search, and how many dead ends it may still meet."""
 
-    def __init__(self, failures: int):
+    def __init__(self, failures: int, dropped: float):
         self.parts: list[str] = []
-        self.failures = failures
+        self.failures, self.dropped = failures, dropped
 
 
 def _search(
@@ -178,11 +234,14 @@ def _search(
     for words, child in children:
         if told.failures <= 0 and not tree.leads(child):
             continue
+        begin = len(told.parts)
         told.parts.append(f"try {words}")
         answer = _search(tree, child, order, rng, told)
         if answer is not None:
             return answer
         told.parts.append("undo")
+        if told.dropped and rng.random() < told.dropped:
+            del told.parts[begin:]
     return None
 
 

@@ -24,6 +24,7 @@ class Bed:
         updates: of reinforcement learning, at each scale.
         start_score: the share of right answers on tests at which imitation stops.
         parts: minibatches of an update of imitation.
+        critiques: whether imitation also shows how wrong answers are corrected.
         sizes: of the starting model: arguments of `LanguageModel.small`.
     """
 
@@ -36,6 +37,7 @@ class Bed:
     updates: Mapping[str, int]
     start_score: float
     parts: int = 1
+    critiques: bool = False
     sizes: Mapping[str, int] = field(
         default_factory=lambda: {"hidden_size": 64, "layers": 3, "heads": 4}
     )
@@ -75,6 +77,21 @@ BEDS = {
             },
             test_kwargs={"split": "test"},
             start_score=0.22,
+            max_tokens=16,
+            lanes=256,
+            updates={"smoke": 4, "laptop": 400, "gpu": 1500},
+        ),
+        Bed(
+            name="countdown-critique",
+            env_id="spelunk/CountdownAnswer-v0",
+            env_kwargs={
+                "numbers": 3, "target": (1, 50), "highest": 20, "use_all": True,
+                "dialect": "compact", "split": "train",
+            },
+            test_kwargs={"split": "test"},
+            critiques=True,
+            parts=2,
+            start_score=0.2,
             max_tokens=16,
             lanes=256,
             updates={"smoke": 4, "laptop": 400, "gpu": 1500},

@@ -67,6 +67,8 @@ class Recipe:
         gate: what must hold for it to pass, written before anything is run.
         env_kwargs: by arm, how the environment of its training differs from that of the bed.
         updates: how many updates each scale takes, where not as many as the bed.
+        lanes: by arm, how many episodes an update begins with, where not as many as on the bed. A
+            training may play as many episodes all the same: for arms whose editors play some more.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Recipe:
     gate: tuple[Condition, ...]
     env_kwargs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     updates: Mapping[str, int] = field(default_factory=dict)
+    lanes: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.baseline not in self.arms:

@@ -26,6 +26,7 @@ MODULES = {
     "ead": "ead",
     "spear": "spear",
     "search-r1": "search_r1",
+    "critique-grpo": "critique_grpo",
 }
 
 

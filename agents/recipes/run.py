@@ -34,6 +34,8 @@ SCALES = ("smoke", "laptop", "gpu")
 #: Problems of a test, and samples of each.
 _PROBLEMS = {"smoke": 16, "laptop": 256, "gpu": 1000}
 _SAMPLES = 16
+#: Counts of what a training has spent, which grow from update to update.
+_SPENT = ("env_steps", "tokens_generated", "tokens_trained", "flops")
 #: Problems whose answers are written down.
 _QUOTED = 20
 #: The share of the updates at each end that entropies are means of.
@@ -115,7 +117,8 @@ def arm_run(recipe: Recipe, arm: str, seed: int, scale: str) -> RunConfig:
     on = bed(recipe.bed)
     updates = recipe.updates.get(scale, on.updates[scale])
     kwargs = {**on.env_kwargs, **recipe.env_kwargs.get(arm, {})}
-    task = Task(on.env_id, updates * on.lanes, on.lanes, kwargs, seed)
+    lanes = recipe.lanes.get(arm, on.lanes)
+    task = Task(on.env_id, updates * on.lanes, lanes, kwargs, seed)
     config = Config(path=str(on.start), sft_updates=0, **{**on.config, **recipe.arms[arm]})
     return RunConfig("llm", task, asdict(config))
 
@@ -144,10 +147,11 @@ def run_arm(run: RunConfig, on: Bed, scale: str, folder: Path) -> Figures:
     agent, _ = load_agent(folder)
     assert isinstance(agent, LanguageModelAgent)
     asked = answers(agent, on, scale)
-    started = json.loads((on.start / "start.json").read_text())["figures"]
+    started = json.loads((on.start / "start.json").read_text())
     figures = {
         **measure(asked),
-        **{f"start_{name}": value for name, value in started.items()},
+        **measure_hard(asked, started.get("right", [])),
+        **{f"start_{name}": value for name, value in started["figures"].items()},
         "seconds": seconds,
     }
     (folder / "samples.txt").write_text(quoted(asked, on))
@@ -178,7 +182,9 @@ def quoted(asked: Samples, on: Bed) -> str:
 def measure(asked: Samples) -> dict[str, float]:
     """Shares of right answers, and how much answers differ, whatever was thought before them."""
     right = asked.correct.sum(1)
-    asked = Samples([[final_answer(said) for said in row] for row in asked.answers], asked.correct)
+    asked = Samples(
+        [[final_answer(str(said)) for said in row] for row in asked.answers], asked.correct
+    )
     return {
         **{f"pass_{k}": float(pass_at_k(_SAMPLES, right, k).mean()) for k in (1, 4, _SAMPLES)},
         f"maj_{_SAMPLES}": float(maj_at_k(asked, _SAMPLES).mean()),
@@ -186,9 +192,21 @@ def measure(asked: Samples) -> dict[str, float]:
     }
 
 
-def logged(log: Path) -> dict[str, float]:
-    """What the log of a training tells: the policy's entropy (nats a token), and its law.
+def measure_hard(asked: Samples, right: Sequence[int]) -> dict[str, float]:
+    """The share of right answers to problems that the starting model never solved.
 
+    Args:
+        asked: answers to the test problems.
+        right: how often it solved each of the first ones; nothing is measured where none is hard.
+    """
+    hard = [i for i, count in enumerate(right[: len(asked.correct)]) if not count]
+    return {"hard_pass_1": float(asked.correct[hard].mean())} if hard else {}
+
+
+def logged(log: Path) -> dict[str, float]:
+    """What the log of a training tells: the policy's entropy (nats a token), its law, and costs.
+
+    What was spent in all is left out where it was not counted from the beginning.
     `law_*` are of R = −a · exp(H) + b over the training, and of what its fit to the first 40%
     foretold of the end. It is fitted to means over twentieths of the training, as an update's own
     return is of few problems; left out of trainings with too few updates for that.
@@ -205,11 +223,14 @@ def logged(log: Path) -> dict[str, float]:
         "entropy_kept": last / max(start, 1e-9),
         "entropy_variance": float(values.var()),
         "tokens": sum(row["tokens"] for row in rows),
+        **{name: rows[-1][name] for name in _SPENT if all(name in row for row in rows)},
     }
     if len(rows) < 2 * _LAW_POINTS:
         return figures
-    points = [[part.mean() for part in np.array_split(x, _LAW_POINTS)] for x in (values, returns)]
-    law, forecast = fit_entropy_law(*points), forecast_reward(*points)
+    spent, gained = (
+        [part.mean() for part in np.array_split(x, _LAW_POINTS)] for x in (values, returns)
+    )
+    law, forecast = fit_entropy_law(spent, gained), forecast_reward(spent, gained)
     return figures | {
         "law_a": law.a,
         "law_b": law.b,

@@ -235,6 +235,16 @@ class AnswerEnv(HostEnv):
             return "no answer" if self.compact else str(error)
         return self.fault(state, message)
 
+    def retell(self, state: State, message: str, critique: str) -> str:
+        """The task after an answer that was given and what was said about it, for a new answer.
+
+        The message is shown in one line, up to `TEXT_LENGTH` characters, and nothing in it is a
+        tag.
+        """
+        said = " ".join(message[:TEXT_LENGTH].replace("<", " ").split())
+        earlier = self.mark("attempt", said), self.mark("critique", critique)
+        return self.join([*earlier, self.task(state)])
+
     # --- dynamics ---
 
     def reset_state(self, state: State) -> None:

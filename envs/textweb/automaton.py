@@ -1,4 +1,4 @@
-"""The automaton of tagged text: which characters, and which tokens, can come next.
+"""The automaton of messages: which characters, and which tokens, can come next.
 
 The language is a regular expression over classes of characters, and a state is what is left to be
 matched: the expression's derivative by what has been read (Brzozowski, "Derivatives of regular
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..kernel.errors import InvalidArgumentError
+from .compact import ACTION_WORDS, LIST_WORDS, LISTS
 from .plain import LONGEST, WORD_BREAKS, clean
 from .tools import Parameter, Tool, enabled_tools
 
@@ -208,23 +209,64 @@ def _message(tools: Sequence[Tool]) -> _Expression:
     return _sequence(*parts, _either(*map(_tool, tools)))
 
 
-class Grammar:
-    """Reads tagged text character by character.
+# --- the compact dialect ---
 
-    It accepts the messages that `grammar.parse` reads as tagged text, except that it does not count
-    the characters of the whole message. A state is an integer; reading starts in state 0.
+_SPACE = _set(_bits(" "))
+_INSIDE = _bits(chr(i) for i in range(33, 127) if chr(i) != "<")
+_WORD = _then(_set(_INSIDE & ~_bits("_")), _many(_set(_INSIDE)))
+
+
+def _list_of(part: _Expression, most: int) -> _Expression:
+    return _then(part, _up_to(_then(_SPACE, part), most - 1))
+
+
+def _action(tool: Tool) -> _Expression:
+    """A call in the compact dialect: the tool, then its parameters, single words but the last."""
+    words = (LIST_WORDS if tool.name in LISTS else ACTION_WORDS) - len(tool.parameters)
+    body = _EMPTY
+    for p in reversed(tool.parameters):
+        if p.kind in ("words", "text", "lines"):
+            value = _list_of(_WORD, words)
+        elif p.kind == "numbers":
+            value = _list_of(_NUMBER, min(words, p.limit))
+        else:
+            value = _value(p)
+        value = _then(_SPACE, value)
+        body = _then(value if p.required else _optional(value), body)
+    return _then(_literal(tool.name), body)
+
+
+#: What a message is, by dialect.
+_LANGUAGES = {
+    "english": _message,
+    "compact": lambda tools: _then(_optional(_SPACE), _either(*map(_action, tools))),
+}
+
+
+class Grammar:
+    """Reads a message character by character.
+
+    In English it accepts the messages that `grammar.parse` reads as tagged text, except that it
+    does not count the characters of the whole message; in the compact dialect actions of ASCII
+    characters that `compact.parse` reads, with single spaces. A state is an integer; reading starts
+    in state 0.
 
     Args:
         enabled: the names of the tools that can be called.
+        dialect: `"english"` or `"compact"`.
 
     Raises:
-        InvalidArgumentError: there is no tool of a name.
+        InvalidArgumentError: there is no tool of a name, or no such dialect.
     """
 
     start = 0
 
-    def __init__(self, enabled: Iterable[str]):
-        first = _message(enabled_tools(enabled))
+    def __init__(self, enabled: Iterable[str], dialect: str = "english"):
+        if dialect not in _LANGUAGES:
+            raise InvalidArgumentError(
+                f"dialect must be one of {list(_LANGUAGES)}; got {dialect!r}"
+            )
+        first = _LANGUAGES[dialect](enabled_tools(enabled))
         self._states = [first]
         self._numbers = {first: 0, _NOTHING: DEAD}
         self._rows: dict[int, np.ndarray[Any, np.dtype[np.int32]]] = {}

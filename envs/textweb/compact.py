@@ -19,7 +19,8 @@ Triple = tuple[str, str, str]
 PAGE_FACTS, QUESTION_FACTS = 4, 8
 #: The most words of an action; of one that lists things; the most characters of a name.
 ACTION_WORDS, LIST_WORDS, NAME_LENGTH = 4, 17, 64
-_LISTS = frozenset({"answer", "curate", "summary"})
+#: The tools whose actions list things.
+LISTS = frozenset({"answer", "curate", "summary"})
 
 
 def word(name: str) -> str:
@@ -67,7 +68,7 @@ def parse(text: str, enabled: Collection[str] = ALL_TOOLS) -> Call | Malformed:
     if not isinstance(text, str) or len(text) > LONGEST:
         return Malformed(f"An action is a text of at most {LONGEST} characters.")
     tool, *words = clean(text, LONGEST).lower().split(maxsplit=LIST_WORDS + 1) or [""]
-    most = LIST_WORDS if tool in _LISTS else ACTION_WORDS
+    most = LIST_WORDS if tool in LISTS else ACTION_WORDS
     if len(words) >= most:
         return Malformed(f"An action with {clean(tool, 20)} has at most {most} words.")
     between = "\n" if tool == "answer" else " "

@@ -163,6 +163,7 @@ class KnowledgeSearch(HostEnv):
             raise InvalidArgumentError(f"alias_rate must be from 0 to 1; got {alias_rate!r}")
         if dialect not in DIALECTS:
             raise InvalidArgumentError(f"dialect must be in {list(DIALECTS)}; got {dialect!r}")
+        self.dialect = dialect
         self._tell, self._parse, self._say = DIALECTS[dialect]
         menu = actions == "menu"
         patterns, further = _read_patterns(questions, menu), _read_tools(tools, menu, sources)

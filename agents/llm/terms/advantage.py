@@ -4,17 +4,24 @@ An estimator takes returns (episodes, turns), which of them were played (same sh
 groups (episodes,) `int64`, and gives advantages (episodes, turns), constants of the gradient.
 Returns are 0 at turns after the end of an episode, or the episode's own where all turns share it.
 What is given for turns that were not played means nothing.
+
+One with a critic takes a `Rollout` with values and rewards (episodes, turns) instead, and gives
+`Estimates`.
 """
 
 import math
 from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ....envs.kernel.errors import InvalidArgumentError
 from ...core.rollout import generalized_advantages
+from ..rollout import Rollout
+from .specification import needs
 
-Estimator = Callable[..., Tensor]
+Estimator = Callable[..., Any]
 
 _STEEPEST = 1e6
 """Where the search of `entropic` for b ends, times the range of the returns."""
@@ -112,7 +119,113 @@ def _entropic_slope(values: Tensor, groups: Tensor, size: Tensor) -> Tensor:
     return high
 
 
+class Estimates(NamedTuple):
+    """What a critic's values lead to.
+
+    Attributes:
+        advantages: (n, T), 0 for tokens that were not generated.
+        targets: (n, T + 1), what the values of a rollout should have been; NaN where that is not
+            known.
+    """
+
+    advantages: Tensor
+    targets: Tensor
+
+
+@needs("values")
 def gae(
+    rollout: Rollout,
+    rewards: Tensor,
+    *,
+    gamma: float = 1.0,
+    lam: float = 0.95,
+    level: Literal["token", "turn"] = "token",
+) -> Estimates:
+    """Generalized advantage estimates (Schulman et al. 2016, "High-dimensional continuous control
+    using generalized advantage estimation"), in steps of tokens or of turns.
+
+    A turn's reward is paid at its last token. Where the time limit ended an episode, the value of
+    what was said and heard until then takes the place of what would have followed.
+
+    Args:
+        rollout, rewards: see the module.
+        gamma: the discount of a step.
+        lam: λ; with 0 advantages are temporal-difference errors, with 1 returns minus values.
+        level: whether each token is a step, or a turn, whose tokens share its advantage.
+
+    Raises:
+        InvalidArgumentError: there is no such level.
+    """
+    if level not in ("token", "turn"):
+        raise InvalidArgumentError(f"level must be 'token' or 'turn'; got {level!r}")
+    assert rollout.values is not None
+    tokens = _in_order(rollout)
+    begins = tokens.begins if level == "turn" else torch.ones_like(tokens.begins)
+    ends = tokens.ends if level == "turn" else torch.ones_like(tokens.ends)
+    rows, columns, episodes = (part[begins] for part in tokens[:3])
+    paid = torch.where(tokens.ends, rewards[tokens.episodes, tokens.turns], 0.0)[ends]
+    count = episodes.bincount(minlength=len(rewards))
+    places = torch.arange(len(episodes)) - (count.cumsum(0) - count)[episodes]
+
+    def spread(values: Tensor) -> Tensor:
+        whole = values.new_zeros(len(count), int(count.max()))
+        whole[episodes, places] = values
+        return whole
+
+    last = torch.cat((tokens.episodes[1:] != tokens.episodes[:-1], torch.tensor([True])))
+    cut = last & rollout.truncated[tokens.episodes]
+    beyond = rewards.new_zeros(len(rewards))
+    beyond[tokens.episodes[cut]] = rollout.values[tokens.rows[cut], tokens.columns[cut] + 1]
+    before = rollout.values[rows, columns]
+    found = gae_of_steps(
+        spread(paid), spread(before), spread(begins[begins]), beyond, gamma=gamma, lam=lam
+    )[episodes, places]
+    # The step that each token belongs to.
+    steps = begins.cumsum(0) - 1
+    advantages = torch.zeros_like(rollout.log_probs)
+    advantages[tokens.rows, tokens.columns] = found[steps]
+    targets = torch.full_like(rollout.values, torch.nan)
+    # After a turn there is to come what there is before the next one.
+    following = torch.cat(((found + before)[steps[1:]], found.new_zeros(1))).masked_fill(last, 0.0)
+    said = tokens.ends & ~cut
+    targets[tokens.rows[said], tokens.columns[said] + 1] = following[said]
+    targets[rows, columns] = found + before
+    return Estimates(advantages, targets)
+
+
+class _Tokens(NamedTuple):
+    """The m generated tokens of a rollout, episode by episode in the order of their making.
+
+    `rows` and `columns` say where they are; `begins` and `ends`, (m,) `bool`, whether they are the
+    first and the last of their turns.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    episodes: Tensor
+    turns: Tensor
+    begins: Tensor
+    ends: Tensor
+
+
+def _in_order(rollout: Rollout) -> _Tokens:
+    rows, columns = rollout.generated.nonzero(as_tuple=True)
+    episodes, turns = rollout.episodes[rows], rollout.turns[rows, columns]
+    number = episodes * rollout.rewards.shape[1] + turns
+    order = number.argsort(stable=True)
+    number = number[order]
+    changes, true = number[1:] != number[:-1], torch.tensor([True])
+    return _Tokens(
+        rows=rows[order],
+        columns=columns[order],
+        episodes=episodes[order],
+        turns=turns[order],
+        begins=torch.cat((true, changes)),
+        ends=torch.cat((changes, true)),
+    )
+
+
+def gae_of_steps(
     rewards: Tensor,
     values: Tensor,
     played: Tensor,
@@ -121,20 +234,18 @@ def gae(
     gamma: float = 1.0,
     lam: float = 0.95,
 ) -> Tensor:
-    """Generalized advantage estimates over turns, for use with a critic.
-
-    No entry of `ADVANTAGES`, since it looks at rewards and values instead of returns.
+    """Generalized advantage estimates of episodes in rows.
 
     Args:
-        rewards: (episodes, turns) `float32`.
-        values: (episodes, turns) `float32`, before each turn.
-        played: (episodes, turns) `bool`, the first turns of each episode.
-        beyond: (episodes,) `float32`, values after the last turn of episodes that were truncated,
+        rewards: (episodes, steps) `float32`.
+        values: (episodes, steps) `float32`, before each step.
+        played: (episodes, steps) `bool`, the first steps of each episode.
+        beyond: (episodes,) `float32`, values after the last step of episodes that were truncated,
             0 for others.
         gamma, lam: see `agents.core.rollout.generalized_advantages`.
 
     Returns:
-        (episodes, turns), 0 at turns that were not played; adding `values` gives the targets of
+        (episodes, steps), 0 at steps that were not played; adding `values` gives the targets of
         the critic.
     """
     ended = torch.cat((played[:, :-1] & ~played[:, 1:], played[:, -1:]), 1)
@@ -151,4 +262,5 @@ ADVANTAGES: dict[str, Estimator] = {
     "lite": lite,
     "rloo": rloo,
     "entropic": entropic,
+    "gae": gae,
 }

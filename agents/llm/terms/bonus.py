@@ -53,6 +53,43 @@ def kl_in_reward(rollout: Rollout, *, coefficient: float) -> Tensor:
     return -coefficient * turn_sums(rollout.log_probs - rollout.reference, rollout)
 
 
+@needs("reference")
+def adaptive_kl_in_reward(
+    rollout: Rollout,
+    *,
+    memory: dict[str, Any],
+    target: float,
+    initial: float = 0.2,
+    rate: float = 0.1,
+    most: float = 0.2,
+) -> Tensor:
+    """`kl_in_reward` with a coefficient β that holds the divergence at a target.
+
+    After each rollout β grows by rate · clip((KL − target) / target, −most, most) of itself, KL the
+    mean over episodes of Σ (log π − log π_ref) (Ziegler et al. 2019, "Fine-tuning language models
+    from human preferences", section 2.2).
+
+    Args:
+        rollout: see the module.
+        memory: the coefficient.
+        target: of the divergence, nats an episode.
+        initial: the first coefficient.
+        rate, most: as above, with the paper's defaults.
+
+    Raises:
+        InvalidArgumentError: the target is not positive.
+    """
+    if target <= 0:
+        raise InvalidArgumentError(f"target must be positive; got {target!r}")
+    beta = memory.get("coefficient", initial)
+    penalties = kl_in_reward(rollout, coefficient=beta)
+    assert rollout.reference is not None
+    divergence = turn_sums(rollout.log_probs - rollout.reference, rollout).sum(1).mean().item()
+    error = min(most, max(-most, divergence / target - 1))
+    memory["coefficient"] = beta * (1 + rate * error)
+    return penalties
+
+
 def majority_vote(rollout: Rollout, *, tag: str | None = None) -> Tensor:
     """1 at the last turn of episodes whose answer is the most frequent of their group.
 
@@ -218,6 +255,7 @@ def _at_the_end(values: Tensor, rollout: Rollout) -> Tensor:
 BONUSES: dict[str, Bonus] = {
     "length_penalty": length_penalty,
     "kl_in_reward": kl_in_reward,
+    "adaptive_kl_in_reward": adaptive_kl_in_reward,
     "majority_vote": majority_vote,
     "window_entropy": window_entropy,
 }

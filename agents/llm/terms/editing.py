@@ -1,38 +1,32 @@
 """Editors: what becomes of a rollout before anything is learned from it.
 
 An editor takes a `Rollout` and a `Player`, with which it can play more episodes, and gives a
-rollout.
+rollout. Editors that need the environment's states come before those that bring in episodes whose
+states are not known: `self_imitation`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Literal
 
+import numpy as np
 import torch
 
+from ....envs.kernel.errors import InvalidArgumentError
+from ..branching import Form, Player, as_answers, criticise, wrong_answers
 from ..rollout import Rollout, join
+from ..scribe import Moment
 from .advantage import group_mean
-from .selection import mean_over
+from .selection import mean_over, turn_sums
+from .specification import needs
 
 Editor = Callable[..., Rollout]
-
-
-class Player(Protocol):
-    """Plays episodes for an editor."""
-
-    def __call__(self, groups: Sequence[int], heat: float) -> Rollout:
-        """Play groups of the rollout anew, each from its own start.
-
-        Args:
-            groups: which.
-            heat: a factor of the policy's temperature.
-        """
-        ...
+Unit = Literal["turn", "token"]
 
 
 def aepo(
     rollout: Rollout,
-    play: Player,
+    player: Player,
     *,
     memory: dict[str, Any],
     target: float,
@@ -51,7 +45,7 @@ def aepo(
     of another temperature pull the entropy is what they are for.
 
     Args:
-        rollout, play: see the module.
+        rollout, player: see the module.
         memory: the entropy of the last rollout (nats a token), and how many there were.
         target: of the entropy, in nats a token.
         hot, cold: factors of the temperature.
@@ -59,16 +53,12 @@ def aepo(
         most: episodes that are replaced at most; half as many above the target.
         least_advantage: of episodes that are imitated.
     """
-    done = memory.get("rollouts", 0)
-    memory["rollouts"] = done + 1
+    generator = _generator(memory)
     entropy = float(mean_over(rollout.entropies, rollout.generated))
     low = memory.get("entropy", entropy) < target
     memory["entropy"] = entropy
-    generator = torch.Generator().manual_seed(done)
-    groups = rollout.groups.unique()
-    again = groups[torch.randperm(len(groups), generator=generator)]
-    again = again[: max(1, int(share * len(groups)))].sort().values
-    extra = play(again.tolist(), hot if low else cold)
+    again = _some_groups(rollout, player, share, generator)
+    extra = player.again(again, hot if low else cold)
     returns = extra.rewards.sum(1, keepdim=True)
     good = group_mean(returns, torch.ones_like(returns), extra.groups)[:, 0] > least_advantage
     chosen = good.nonzero().squeeze(1)
@@ -84,7 +74,7 @@ def aepo(
 
 def self_imitation(
     rollout: Rollout,
-    play: Player,
+    player: Player,
     *,
     memory: dict[str, Any],
     threshold: float = 0.5,
@@ -99,7 +89,7 @@ def self_imitation(
     `recalibrate` gives them.
 
     Args:
-        rollout, play: see the module.
+        rollout, player: see the module.
         memory: the kept episodes.
         threshold: of the advantage; 1 in the paper, where it is divided by the deviation.
         size: how many episodes are kept.
@@ -121,7 +111,8 @@ def _packed(rollout: Rollout, episode: int) -> dict[str, Any]:
     """An episode as plain data."""
     one = rollout.take(torch.tensor([episode]))
     fields = {name: getattr(one, name).tolist() for name in _PACKED}
-    return {**fields, "answers": list(one.answers), "age": 0}
+    allowed = None if one.allowed is None else one.allowed.to_data()
+    return {**fields, "answers": list(one.answers), "allowed": allowed, "age": 0}
 
 
 def _unpacked(entry: dict[str, Any], like: Rollout) -> Rollout:
@@ -130,7 +121,8 @@ def _unpacked(entry: dict[str, Any], like: Rollout) -> Rollout:
         name: torch.tensor(entry[name], dtype=getattr(like, name).dtype) for name in _PACKED
     }
     marks = torch.ones(len(fields["tokens"]), dtype=torch.bool)
-    return Rollout(**fields, answers=tuple(entry["answers"]), replayed=marks)
+    allowed = None if like.allowed is None else like.allowed.from_data(entry["allowed"])
+    return Rollout(**fields, answers=tuple(entry["answers"]), allowed=allowed, replayed=marks)
 
 
 _PACKED = (
@@ -138,4 +130,211 @@ _PACKED = (
     "lengths", "truncated",
 )  # fmt: skip
 
-EDITORS: dict[str, Editor] = {"aepo": aepo, "self_imitation": self_imitation}
+
+@needs("states")
+def fork(
+    rollout: Rollout,
+    player: Player,
+    *,
+    unit: Unit = "token",
+    points: int = 1,
+    branches: int = 4,
+    same_group: bool = False,
+) -> Rollout:
+    """Add continuations of an episode of each group, from where the policy was least sure.
+
+    Liu et al. 2025, "ETTRL: Balancing exploration and exploitation in LLM test-time reinforcement
+    learning via entropy mechanism", whose trees of answers branch at the tokens of highest entropy.
+    What comes before is given, and so it is learned from only once.
+
+    Args:
+        rollout, player: see the module.
+        unit: whether a branch begins at a `"token"` of an answer, not the first, or before a
+            `"turn"` after the first one. Turns count with the mean entropy of their tokens.
+        points: how many of an episode, those of highest entropy; fewer where it has fewer.
+        branches: episodes from each point.
+        same_group: whether they are compared with the group that they come from, as the authors'
+            are, or those of a point with each other.
+    """
+    moments, groups, new_group = [], [], int(rollout.groups.max()) + 1
+    for group in rollout.groups.unique().tolist():
+        episode = int((rollout.groups == group).nonzero()[0])
+        for turn, kept in _unsure(rollout, episode, unit)[:points]:
+            number = group if same_group else new_group
+            moments += [rollout.moment(episode, turn, kept)] * branches
+            groups += [number] * branches
+            new_group += not same_group
+    if not moments:
+        return rollout
+    return join(rollout, player.go_on(moments, groups), same_groups=True)
+
+
+def _unsure(rollout: Rollout, episode: int, unit: Unit) -> list[tuple[int, int]]:
+    """Turns, and how many of their tokens come before; the highest entropy first."""
+    if unit not in ("turn", "token"):
+        raise InvalidArgumentError(f"unit must be 'turn' or 'token'; got {unit!r}")
+    if unit == "turn":
+        sums = turn_sums(rollout.entropies, rollout)[episode]
+        counts = turn_sums(torch.ones_like(rollout.entropies), rollout)[episode]
+        later = [turn for turn in counts.nonzero().flatten().tolist() if turn > 0]
+        means = (sums / counts.clamp(min=1)).tolist()
+        return [(turn, 0) for turn in sorted(later, key=lambda turn: -means[turn])]
+    found = []
+    for row in (rollout.episodes == episode).nonzero().flatten().tolist():
+        turns, kept = rollout.turns[row].tolist(), dict[int, int]()
+        for turn, entropy in zip(turns, rollout.entropies[row].tolist(), strict=True):
+            if turn >= 0:
+                place = kept[turn] = kept.get(turn, -1) + 1
+                found += [(-entropy, turn, place)] if place else []
+    return [(turn, place) for _, turn, place in sorted(found)]
+
+
+@needs("states")
+def roll_in(
+    rollout: Rollout,
+    player: Player,
+    *,
+    memory: dict[str, Any],
+    expert: str | None = None,
+    unit: Unit = "turn",
+    share: float = 0.25,
+    branches: int = 4,
+) -> Rollout:
+    """Add episodes that an expert begins, and the policy ends.
+
+    Of some groups' starts the expert plays an episode each; a point of it is drawn uniformly, up to
+    which it stays, and the policy plays a new group from there (Chang et al. 2023, "Learning to
+    generate better than your LLM"). What the expert says is given.
+
+    Args:
+        rollout, player: see the module.
+        memory: how many rollouts there were.
+        expert: see `data.expert_for`.
+        unit: whether it stays up to a `"turn"`, not the first, or to a `"token"` of its first
+            answer, not the first.
+        share: of the groups.
+        branches: episodes of each new group.
+    """
+    if unit not in ("turn", "token"):
+        raise InvalidArgumentError(f"unit must be 'turn' or 'token'; got {unit!r}")
+    generator = _generator(memory)
+    led = player.lead(_some_groups(rollout, player, share, generator), expert)
+    moments, groups = [], []
+    first_answers = turn_sums(torch.ones_like(led.entropies), led)[:, 0]
+    for episode in range(len(led.groups)):
+        count = int(led.lengths[episode] if unit == "turn" else first_answers[episode])
+        if count < 2:
+            continue
+        drawn = int(torch.randint(1, count, (), generator=generator))
+        moment = led.moment(episode, drawn) if unit == "turn" else led.moment(episode, 0, drawn)
+        moments += [moment] * branches
+        groups += [episode] * branches
+    return join(rollout, player.go_on(moments, groups)) if moments else rollout
+
+
+@needs("states")
+def restart(
+    rollout: Rollout,
+    player: Player,
+    *,
+    memory: dict[str, Any],
+    groups: int = 4,
+    branches: int = 4,
+    size: int = 256,
+) -> Rollout:
+    """Add groups that begin in the middle of earlier episodes.
+
+    Of each rollout's episodes the moments before later turns are remembered, the latest ones, and
+    drawn from uniformly (as Salimans and Chen 2018, "Learning Montezuma's Revenge from a single
+    demonstration", start from states of one episode).
+
+    Args:
+        rollout, player: see the module.
+        memory: the moments, and how many rollouts there were.
+        groups: how many are added.
+        branches: episodes of each.
+        size: how many moments are remembered.
+    """
+    generator = _generator(memory)
+    assert rollout.states is not None
+    held = memory.get("moments", [])
+    drawn = torch.randint(max(1, len(held)), (groups,), generator=generator).tolist()
+    if held:
+        starts = [_unpacked_moment(held[i], rollout.states.dtype) for i in drawn]
+        moments = [start for start in starts for _ in range(branches)]
+        numbers = [group for group in range(groups) for _ in range(branches)]
+        extra = player.go_on(moments, numbers)
+    spoken = turn_sums(torch.ones_like(rollout.entropies), rollout) > 0
+    spoken[:, 0] = False
+    turns = spoken.nonzero().tolist()
+    order = torch.randperm(len(turns), generator=generator)[:size].tolist()
+    new = [_packed_moment(rollout.moment(*turns[i])) for i in order]
+    memory["moments"] = [*held, *new][-size:]
+    return join(rollout, extra) if held else rollout
+
+
+def _packed_moment(moment: Moment) -> dict[str, Any]:
+    """A moment as plain data."""
+    state = np.asarray(moment.state).tobytes().hex()
+    return {"state": state, "tokens": list(moment.tokens), "rewards": list(moment.rewards)}
+
+
+def _unpacked_moment(entry: dict[str, Any], dtype: Any) -> Moment:
+    """The moment that was packed, of an environment whose records have this type."""
+    state = np.frombuffer(bytes.fromhex(entry["state"]), dtype)[0]
+    return Moment(state, tuple(entry["tokens"]), tuple(entry["rewards"]))
+
+
+@needs("states")
+def refine(
+    rollout: Rollout, player: Player, *, form: Form = "full", answers: int | None = None
+) -> Rollout:
+    """Add corrections of wrong answers, as answers to the same task in the same group.
+
+    The policy is told the task again, with its answer and a critique of it, and answers once more
+    (Zhang et al. 2025, "Critique-GRPO: Advancing LLM reasoning with natural language and numerical
+    feedback"). What it says is learned as an answer to the task alone: see
+    `branching.as_answers`, and the transform `critique_shape`. The authors also have right answers
+    corrected, and keep some of all corrections.
+
+    Args:
+        rollout, player: see the module; the environment is an `AnswerEnv`.
+        form: what a critique says, that the answer is wrong (`"indicator"`) or also why (`"full"`).
+        answers: how many of a group are corrected at most; None for all wrong ones.
+    """
+    of_group: dict[int, list[int]] = {}
+    for episode in wrong_answers(rollout):
+        of_group.setdefault(int(rollout.groups[episode]), []).append(episode)
+    episodes = [episode for own in of_group.values() for episode in own[:answers]]
+    if not episodes:
+        return rollout
+    moments = criticise(rollout, player.env, player.agent.model, episodes, form)
+    new = player.go_on(moments, rollout.groups[episodes].tolist())
+    return join(rollout, as_answers(new, rollout, episodes, player.agent), same_groups=True)
+
+
+def _generator(memory: dict[str, Any]) -> torch.Generator:
+    """Random numbers, others for each rollout; `memory` counts them."""
+    done = memory.get("rollouts", 0)
+    memory["rollouts"] = done + 1
+    return torch.Generator().manual_seed(done)
+
+
+def _some_groups(
+    rollout: Rollout, player: Player, share: float, generator: torch.Generator
+) -> list[int]:
+    """A share of the groups that have a start of their own, at least one, in rising order."""
+    groups = rollout.groups.unique()
+    groups = groups[groups < len(player.seeds)]
+    chosen = groups[torch.randperm(len(groups), generator=generator)]
+    return chosen[: max(1, int(share * len(groups)))].sort().values.tolist()
+
+
+EDITORS: dict[str, Editor] = {
+    "aepo": aepo,
+    "self_imitation": self_imitation,
+    "fork": fork,
+    "roll_in": roll_in,
+    "restart": restart,
+    "refine": refine,
+}

@@ -14,11 +14,18 @@ from ..minibatch import Minibatch
 Loss = Callable[..., Tensor]
 
 
-def reinforce(batch: Minibatch) -> Tensor:
+def reinforce(batch: Minibatch, *, cap: float | None = None) -> Tensor:
     """−A log π (Williams 1992, "Simple statistical gradient-following algorithms for
-    connectionist reinforcement learning"); no ratio, no clipping.
+    connectionist reinforcement learning"); no clipping.
+
+    Args:
+        batch: see the module.
+        cap: tokens are weighed by min(ρ, cap), a constant of the gradient, as suits episodes that
+            an older policy has played (Espeholt et al. 2018, "IMPALA: Scalable distributed deep-RL
+            with importance weighted actor-learner architectures"); None for no ratio.
     """
-    return -batch.log_probs * batch.advantages * batch.weights
+    losses = -batch.log_probs * batch.advantages * batch.weights
+    return losses if cap is None else losses * batch.ratio.detach().clamp(max=cap)
 
 
 def ppo_clip(

@@ -27,6 +27,17 @@ def advantage_clip(advantages: Tensor, rollout: Rollout, *, bound: float = 2.0) 
     return advantages.clamp(-bound, bound)
 
 
+def whiten(advantages: Tensor, rollout: Rollout, *, eps: float = 1e-8) -> Tensor:
+    """Advantages with mean 0 and deviation 1 over all generated tokens, as usual with a critic.
+
+    Huang et al. 2022, "The 37 implementation details of proximal policy optimization". A critic
+    that expects too little would otherwise have everything reinforced.
+    """
+    among = rollout.generated
+    centred = advantages - mean_over(advantages, among)
+    return centred / (mean_over(centred.square(), among).sqrt() + eps) * among
+
+
 def hicra(
     advantages: Tensor,
     rollout: Rollout,
@@ -235,6 +246,7 @@ def critique_shape(advantages: Tensor, rollout: Rollout, *, gamma: float = 0.1) 
 
 TRANSFORMS: dict[str, Transform] = {
     "advantage_clip": advantage_clip,
+    "whiten": whiten,
     "hicra": hicra,
     "empg": empg,
     "ear": ear,

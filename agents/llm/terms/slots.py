@@ -1,6 +1,11 @@
-"""The terms of a training, slot by slot."""
+"""The terms of a training, slot by slot.
 
-from collections.abc import Callable, Mapping
+A controller, which changes a coefficient by what it measures, is a term too: it keeps the
+coefficient in the `memory` of the term that it is for, as `bonus.adaptive_kl_in_reward` does.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -19,9 +24,11 @@ from .loss import LOSSES
 from .sampling import SAMPLING
 from .shaping import TRANSFORMS
 from .specification import Term, read_term
+from .starts import STARTS
 
 #: The slots of one term, and those of any number, with what can be put there.
 ONE: Mapping[str, Mapping[str, Callable[..., Any]]] = {
+    "starts": STARTS,
     "sampling": SAMPLING,
     "advantage": ADVANTAGES,
     "loss": LOSSES,
@@ -40,6 +47,7 @@ MANY: Mapping[str, Mapping[str, Callable[..., Any]]] = {
 class Terms:
     """What a policy-gradient update is made of; the fields are named as those of `Config`."""
 
+    starts: Term
     sampling: Term
     editors: tuple[Term, ...]
     bonuses: tuple[Term, ...]
@@ -85,7 +93,7 @@ class Terms:
         """Go on from what `memory` returned."""
         for place, term in self.all.items():
             term.memory.clear()
-            term.memory.update(memory[place])
+            term.memory.update(memory.get(place, {}))  # slots that were added since are empty
 
     def rewarded(self, rollout: Rollout, weight: float) -> tuple[Tensor, dict[str, float]]:
         """Weighted rewards with all bonuses, (episodes, turns), and each bonus' mean by name."""
@@ -103,12 +111,18 @@ class Terms:
             keep &= term(rollout, rewards.sum(1))
         return keep
 
-    def losses(self, batch: Minibatch) -> tuple[Tensor, dict[str, float]]:
-        """The loss of each token, (n, T), and the share of tokens that each regulariser touched."""
-        losses, touched = self.loss(batch), {}
+    def losses(self, batch: Minibatch) -> list[tuple[str, Tensor]]:
+        """The loss of each token, (n, T), after the loss and after each regulariser, by name."""
+        stages = [(self.loss.name, self.loss(batch))]
         for term in self.regularisers:
-            before, losses = losses, term(losses, batch)
-            changed = (before != losses) & batch.generated
-            share = changed.sum() / batch.generated.sum().clamp(min=1)
-            touched[f"{term.name}_touched"] = share.item()
-        return losses, touched
+            stages.append((term.name, term(stages[-1][1], batch)))
+        return stages
+
+
+def touched(stages: Sequence[tuple[str, Tensor]], batch: Minibatch) -> dict[str, float]:
+    """The share of tokens whose loss each regulariser changed, of `Terms.losses`."""
+    count = batch.generated.sum().clamp(min=1)
+    shares = {}
+    for (_, before), (name, after) in itertools.pairwise(stages):
+        shares[f"{name}_touched"] = (((before != after) & batch.generated).sum() / count).item()
+    return shares

@@ -46,8 +46,9 @@ def needs(*names: str) -> Callable[[F], F]:
     """Mark a function that looks at fields of a rollout that are left out otherwise.
 
     Args:
-        names: `"reference"` (log-probabilities under the policy that training began with) or
-            `"hidden"` (the last layer's activations).
+        names: `"reference"` (log-probabilities under the policy that training began with),
+            `"hidden"` (the last layer's activations), `"values"` (a critic's) or `"states"` (those
+            of the environment).
     """
 
     def mark(function: F) -> F:

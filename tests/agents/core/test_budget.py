@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from spelunk.agents.core.budget import BudgetRecord, flops_per_token
+from spelunk.agents.core.budget import BudgetRecord, flops_of, flops_per_token
 from spelunk.envs.kernel.errors import InvalidArgumentError
 
 
@@ -88,3 +88,22 @@ def test_by_hand():
     assert flops_per_token(network, 10) == 2 * parameters + 2 * 3 * 10 * 64
     with pytest.raises(InvalidArgumentError, match="context"):
         flops_per_token(network, 0)
+
+
+def test_whole_sequences_cost_what_their_tokens_do():
+    network, lengths = llama(False), [3, 10, 3, 0, 1]
+    for training in (False, True):
+        expected = sum(n * flops_per_token(network, n, training=training) for n in lengths if n)
+        assert flops_of(network, lengths, training=training) == expected
+    assert flops_of(network, [0, 0]) == 0
+
+
+def test_frozen_parameters_cost_no_gradient():
+    """The weights are used forward, and backward for what lies before; their own step is saved."""
+    network = llama(True)
+    whole = flops_per_token(network, 24, training=True)
+    frozen = [p for name, p in network.named_parameters() if "mlp" in name]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    saved = 2 * sum(p.numel() for p in frozen)
+    assert flops_per_token(network, 24, training=True) == whole - saved

@@ -192,6 +192,49 @@ def test_no_finished_episode_is_lost(server, tmp_path):
     assert len(server.asked) == asked
 
 
+def test_an_evaluation_survives_what_passes(server):
+    """Refusals now and then cost retries and nothing else."""
+    asked = iter(range(10**6))
+    server.script = lambda messages: "pull 1"
+
+    def answer(handler, body):
+        server.asked.append((body, {}))
+        fails = next(asked) % 3 == 0
+        handler.send(429 if fails else 200, b"{}" if fails else handler.kind(body))
+
+    server.RequestHandlerClass = type("Busy", (Completions,), {"answer": answer})
+    agent = EndpointAgent(server.url, renderer="situation", retries=4, concurrency=2)
+    played = evaluate(agent, "spelunk/BernoulliBandit-v0", episodes=3, arms=2, horizon=4)
+    assert played.lengths.tolist() == [4] * 3
+    assert len(server.asked) > 12
+    assert agent.unparsed == 0
+
+
+def test_an_evaluation_goes_on_where_a_service_failed(server, tmp_path):
+    """In any environment: what had ended by then is not played again."""
+    path, args = tmp_path / "episodes.jsonl", {"episodes": 4, "actions": "text"}
+    server.script = Planner(searches(1))
+    whole = evaluate(EndpointAgent(server.url, concurrency=1), ID, **args)
+    server.script, server.mood = Planner(searches(1)), [14]
+    with pytest.raises(ServiceError, match="status 500"):
+        evaluate(EndpointAgent(server.url, retries=0, concurrency=1), ID, kept=path, **args)
+    before = path.read_text()
+    assert 1 <= len(before.splitlines()) < 4
+    server.script, server.mood = Planner(searches(1)), "kind"
+    server.asked.clear()
+    again = evaluate(EndpointAgent(server.url, concurrency=1), ID, kept=path, **args)
+    assert again.returns.tolist() == whole.returns.tolist() == [1] * 4
+    assert path.read_text().startswith(before)
+    assert len(path.read_text().splitlines()) == 4
+    assert len(server.asked) < whole.lengths.sum()
+
+
+def test_a_prompt_that_is_too_long_is_told_in_the_words_of_the_service(server):
+    server.mood = 400
+    with pytest.raises(ServiceError, match=r"status 400 .*such model.*tries: 1"):
+        Endpoint(server.url, "x").reply([HELLO], [0])
+
+
 def test_lanes_that_are_done_ask_nobody(server, tmp_path):
     env = searches(4)
     server.script = Planner(env)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from spelunk.agents.core.trainer import Task
 from spelunk.agents.llm.agent import LanguageModelAgent
 from spelunk.agents.llm.answers import TEST_SEEDS
 from spelunk.agents.llm.contexts import CONTEXTS
@@ -19,13 +20,16 @@ from spelunk.agents.llm.examples import (
     right_examples,
     rollout_examples,
     to_dataset,
+    trace_examples,
     write_examples,
 )
 from spelunk.agents.llm.model import LanguageModel
 from spelunk.agents.llm.rollout import play
+from spelunk.agents.llm.sampler import Session, pad_left, sample
 from spelunk.agents.llm.sft import encode_example, imitate
 from spelunk.agents.llm.tokenizer import build_tokenizer, collect_texts
 from spelunk.agents.llm.traces import trace_texts
+from spelunk.agents.llm.trainer import Config, LanguageModelTrainer
 from spelunk.envs.kernel.errors import InvalidArgumentError
 
 BANDIT = "spelunk/BernoulliBandit-v0"
@@ -168,6 +172,79 @@ def test_imitation_is_repeated_exactly_by_its_seed(traced):
 
     assert run(3) == run(3)
     assert run(3) != run(4)
+
+
+def test_the_trace_factory_writes_examples():
+    found = list(trace_examples(COUNTDOWN, "dfs", 5, EASY, seed=3, coverage=0.5, noise=0.1))
+    env: Any = gymnasium.make(COUNTDOWN, **EASY).unwrapped
+    wanted = trace_texts(env, "dfs", 5, seed=3, coverage=0.5, noise=0.1)
+    assert [example.turns for example in found] == [(pair,) for pair in wanted]
+    assert found[0].about == {
+        "env_id": COUNTDOWN, "format": "dfs", "seed": 3, "coverage": 0.5, "noise": 0.1
+    }  # fmt: skip
+    with pytest.raises(InvalidArgumentError, match="one turn"):
+        list(trace_examples(BANDIT, "direct", 1, {}))
+
+
+def trainer(path, **kwargs):
+    task = Task(COUNTDOWN, 10**6, 16, env_kwargs=EASY)
+    config = {
+        "hidden_size": 32,
+        "layers": 1,
+        "heads": 2,
+        "num_minibatches": 2,
+        "group_size": 4,
+        "sft_updates": 40,
+        "sft_learning_rate": 1e-2,
+        "sft_warmup": 10,
+        "max_tokens": 12,
+    }
+    return LanguageModelTrainer(task, Config(**config | {"traces": str(path)} | kwargs))
+
+
+def test_training_begins_with_a_file(tmp_path, traced):
+    """Traces are drawn as often as one another, nothing is played, and what is learned is said."""
+    path = tmp_path / "traces.jsonl"
+    write_examples(path, traced[:2])
+    one, other = trainer(path), trainer(path)
+    drawn, _ = one._traces.draw(400, one.model, torch.Generator().manual_seed(0))
+    first = one.model.encode_given(traced[0].turns[0][0])
+    share = (drawn[:, : len(first)] == torch.tensor(first)).all(1).float().mean()
+    assert 0.4 < share < 0.6
+    losses = [one.step() for _ in range(40)]
+    assert "expert_return_mean" not in losses[0]
+    assert one.env_steps == 0
+    assert losses[-1]["imitation_loss"] < 0.1 < 2 < losses[0]["imitation_loss"]
+    seen = {tuple(example.turns[0]) for example in traced[:2]}
+    session = Session(one.model, 2)
+    session.extend(*pad_left([one.model.encode_given(told) for told, _ in seen], one.model.device))
+    answers = sample(session, torch.Generator(), temperature=0, max_tokens=12)
+    assert [one.model.decode(tokens) for tokens in answers.tokens] == [said for _, said in seen]
+    assert "return_mean" in one.step()
+    for _ in range(3):
+        other.step()
+    arrays, meta = other.state()
+    third = trainer(path)
+    third.load_state({k: v.copy() for k, v in arrays.items()}, meta)
+    assert third.step() == other.step()
+
+
+def test_a_small_model_knows_the_words_of_its_traces(tmp_path):
+    path = tmp_path / "traces.jsonl"
+    write_examples(path, [Example.of("1 2 3 = 6", "Zounds, 1 + 2 + 3")])
+    learner = trainer(path)
+    assert len(learner.model.encode_given("zounds")) == 1
+    with pytest.raises(InvalidArgumentError, match="a file of examples; there is no"):
+        trainer(tmp_path / "none")
+    (tmp_path / "empty").touch()
+    with pytest.raises(InvalidArgumentError, match="has no examples"):
+        trainer(tmp_path / "empty")
+    path.write_text(GOOD + "\n{}\n")
+    with pytest.raises(InvalidArgumentError, match="line 2"):
+        trainer(path)
+    write_examples(path, [Example.of("1", "2"), Example.of("1 " * 5000, "2")])
+    with pytest.raises(InvalidArgumentError, match=r"traces\.jsonl: example 1 has 500\d tokens"):
+        trainer(path).step()
 
 
 def test_wrong_arguments_are_refused(traced):

@@ -158,7 +158,7 @@ def test_wrong_adapters_are_refused(folder, tmp_path):
     settings = tmp_path / "adapter_config.json"
     good = settings.read_text()
     settings.write_text(good.replace(str(folder), str(tmp_path / "gone")))
-    with pytest.raises(InvalidArgumentError, match=r"gone is no folder.*config\.json"):
+    with pytest.raises(InvalidArgumentError, match=r"there is no folder .*gone"):
         LanguageModel.from_pretrained(tmp_path)
     settings.write_text("{")
     with pytest.raises(InvalidArgumentError, match="does not say whose"):

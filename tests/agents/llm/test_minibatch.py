@@ -71,7 +71,7 @@ def test_sequences_are_read_no_further_than_needed(trainer, lengths, read):
         with_kwargs=True,
     )
     rows = torch.arange(len(lengths))
-    batch = trainer._minibatch(whole, whole.drawn, rows)
+    batch = trainer.learner.minibatch(whole, whole.drawn, rows)
     hook.remove()
     assert seen == read
     assert batch.tokens.shape == (len(lengths), max(lengths))

@@ -1,14 +1,23 @@
 """Tokenizers, models and sampling."""
 
 import math
+from typing import Any
 
+import gymnasium
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from spelunk.agents.llm.agent import LanguageModelAgent
+from spelunk.agents.llm.contexts import CONTEXTS
+from spelunk.agents.llm.data import TracedAgent, expert_for
+from spelunk.agents.llm.examples import Example
 from spelunk.agents.llm.model import LanguageModel
+from spelunk.agents.llm.model_policy import ModelPolicy
+from spelunk.agents.llm.rollout import play
 from spelunk.agents.llm.sampler import Session, pad_left, sample
-from spelunk.agents.llm.sft import imitation_loss
+from spelunk.agents.llm.sft import imitate, imitation_loss
+from spelunk.agents.llm.token_sets import TokenSets
 from spelunk.agents.llm.tokenizer import build_tokenizer, collect_texts
 from spelunk.envs.kernel.errors import InvalidArgumentError
 
@@ -102,40 +111,52 @@ def test_entropies_are_those_of_the_policy(model):
     assert answers.entropies[0][0] == pytest.approx(1.5 * math.log(2))
 
 
-def test_schedules_and_masks_change_what_is_drawn_from(model):
-    """The policy's log-probabilities stay its own; those drawn with are of what was left."""
+def begun(model):
+    """A session of four streams of one token each."""
+    session = Session(model, 4)
+    session.extend(torch.ones(4, 1, dtype=torch.int64), torch.ones(4, dtype=torch.int64))
+    return session
+
+
+def test_the_policy_is_the_model_among_what_a_mask_leaves(model):
+    size = len(model.tokenizer)
+    even = torch.arange(size) % 2 == 0
 
     class Even:
+        sets = TokenSets(size, model.device)
+
         def allowed(self):
-            return (torch.arange(len(model.tokenizer)) % 2 == 0).expand(4, -1)
+            return torch.full((4,), self.sets.number(even.numpy()))
 
         def advance(self, tokens):
             assert (tokens % 2 == 0).all()
 
-    def session():
-        fresh = Session(model, 4)
-        fresh.extend(torch.ones(4, 1, dtype=torch.int64), torch.ones(4, dtype=torch.int64))
-        return fresh
-
-    answers = sample(session(), torch.Generator().manual_seed(0), max_tokens=6, mask=Even())
-    assert all(token % 2 == 0 for row in answers.tokens for token in row)
-    for tokens, policy, drawn in zip(answers.tokens, answers.log_probs, answers.drawn, strict=True):
-        log_p = model.logits(torch.tensor([[1, *tokens]]))[0].log_softmax(-1)
-        even = log_p[:, ::2].logsumexp(-1)
-        chosen = log_p.gather(-1, torch.tensor(tokens)[:, None]).squeeze(-1)
+    generator = torch.Generator().manual_seed(0)
+    answers = sample(begun(model), generator, max_tokens=6, mask=Even())
+    assert answers.drawn == answers.log_probs
+    assert answers.allowed == [[1] * len(row) for row in answers.tokens]
+    for tokens, policy, entropies in zip(
+        answers.tokens, answers.log_probs, answers.entropies, strict=True
+    ):
+        assert all(token % 2 == 0 for token in tokens)
+        logits = model.logits(torch.tensor([[1, *tokens]]))[0][:, ::2]
+        log_p = logits.log_softmax(-1)
+        chosen = log_p.gather(-1, torch.tensor(tokens)[:, None] // 2).squeeze(-1)
         torch.testing.assert_close(chosen, torch.tensor(policy), atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(chosen - even, torch.tensor(drawn), atol=1e-4, rtol=1e-4)
-    hot = sample(
-        session(),
-        torch.Generator().manual_seed(0),
-        max_tokens=3,
-        heat=lambda position: 2.0 + position,
-    )
-    for tokens, drawn in zip(hot.tokens, hot.drawn, strict=True):
+        entropy = -(log_p.exp() * log_p).sum(-1)
+        torch.testing.assert_close(entropy, torch.tensor(entropies), atol=1e-4, rtol=1e-4)
+
+
+def test_schedules_change_what_is_drawn_from(model):
+    """The policy's log-probabilities stay its own."""
+    generator = torch.Generator().manual_seed(0)
+    hot = sample(begun(model), generator, max_tokens=3, heat=lambda position: 2.0 + position)
+    for tokens, policy, drawn in zip(hot.tokens, hot.log_probs, hot.drawn, strict=True):
         logits = model.logits(torch.tensor([[1, *tokens]]))[0]
         heated = logits / (2.0 + torch.arange(len(tokens)))[:, None]
-        chosen = heated.log_softmax(-1).gather(-1, torch.tensor(tokens)[:, None]).squeeze(-1)
-        torch.testing.assert_close(chosen, torch.tensor(drawn), atol=1e-4, rtol=1e-4)
+        for found, wanted in ((policy, logits), (drawn, heated)):
+            chosen = wanted.log_softmax(-1).gather(-1, torch.tensor(tokens)[:, None]).squeeze(-1)
+            torch.testing.assert_close(chosen, torch.tensor(found), atol=1e-4, rtol=1e-4)
 
 
 def test_streams_that_are_not_asked_stay_as_they_are(model):
@@ -179,6 +200,31 @@ def test_too_long_a_transcript_is_an_error(model):
         session.extend(torch.ones(1, 9, dtype=torch.int64), torch.tensor([9]))
 
 
+def test_what_is_longer_than_the_context_is_told():
+    """To an agent, in imitation, and in a pass over whole sequences."""
+    bandit: dict[str, Any] = {"arms": 3, "horizon": 20}
+    model = LanguageModel.small(build_tokenizer(TEXTS), hidden_size=16, layers=1, heads=2)
+    model.network.config.max_position_embeddings = 60
+    assert model.log_probs(torch.ones(1, 61, dtype=torch.int64)).shape == (1, 61)
+    with pytest.raises(InvalidArgumentError, match="has 62 tokens; the model reads at most 60"):
+        model.logits(torch.ones(1, 62, dtype=torch.int64))
+    env: Any = gymnasium.make_vec(
+        "spelunk/BernoulliBandit-v0", num_envs=2, autoreset_mode="SAME_STEP", **bandit
+    )
+    agent = LanguageModelAgent(model, "rewards", max_tokens=4)
+    with pytest.raises(InvalidArgumentError, match=r"transcript has 6\d tokens.*at most 60"):
+        play(agent, env, [0, 1], seed=0, pad=model.end)
+    expert = TracedAgent(expert_for("spelunk/BernoulliBandit-v0", None), model, CONTEXTS["rewards"])
+    traced = play(expert, env, [0, 1], seed=0, pad=model.end)
+    with pytest.raises(InvalidArgumentError, match="the model reads at most 60"):
+        imitation_loss(model, traced.tokens, traced.generated)
+    with pytest.raises(InvalidArgumentError, match=r"example 1 has \d+ tokens.*at most 60"):
+        imitate(model, [Example.of("1", "2"), Example.of("1 " * 99, "2")])
+    policy = ModelPolicy(model, max_tokens=8)
+    with pytest.raises(InvalidArgumentError, match=r"a prompt has \d+ tokens.*at most 60"):
+        policy.reply([[{"role": "user", "content": "1 " * 99}]], [0])
+
+
 def test_given_tokens_teach_nothing(model):
     tokens = torch.randint(0, 90, (3, 8), generator=torch.Generator().manual_seed(0))
     imitated = torch.zeros(3, 8, dtype=torch.bool)
@@ -214,7 +260,7 @@ def test_saved_models_load_from_their_folder(tmp_path, model):
 
 
 def test_folders_without_a_model_are_refused(tmp_path):
-    with pytest.raises(InvalidArgumentError, match=r"no config\.json"):
+    with pytest.raises(InvalidArgumentError, match="there is no folder"):
         LanguageModel.from_pretrained(tmp_path / "nothing")
     network = LlamaForCausalLM(
         LlamaConfig(vocab_size=50, hidden_size=8, intermediate_size=8, num_hidden_layers=1,
@@ -227,5 +273,5 @@ def test_folders_without_a_model_are_refused(tmp_path):
     assert LanguageModel.from_pretrained(tmp_path).network.num_parameters() > 0
     torch.save(network.state_dict(), tmp_path / "pytorch_model.bin")
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(InvalidArgumentError, match="cannot be loaded"):
+    with pytest.raises(InvalidArgumentError, match="are pickles"):
         LanguageModel.from_pretrained(tmp_path)

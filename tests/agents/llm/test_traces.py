@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from spelunk.agents.llm.traces import ORDERS, TRACE_FORMATS, dfs, trace_texts
+from spelunk.agents.llm.traces import ORDERS, TRACE_FORMATS, dfs, think, trace_texts
 from spelunk.envs.kernel import InvalidArgumentError, UnsupportedFaceError
 from spelunk.envs.search.countdown_answer import CountdownAnswer
 from spelunk.envs.search.expressions import parse_expression, value_of
@@ -22,7 +22,7 @@ CASES = [
     for bed, arguments in BEDS
     for dialect in ("english", "compact")
     for name in TRACE_FORMATS
-    if bed is not ChainArithmetic or name not in ("dfs", "mix")
+    if bed is not ChainArithmetic or name not in ("dfs", "mix", "think")
 ]
 
 
@@ -126,6 +126,47 @@ def test_a_critique_names_what_is_wrong_with_the_first_attempt():
         assert task.startswith("a = ")
 
 
+def test_thoughts_leave_failures_out():
+    env, rng = CountdownAnswer(**COUNTDOWN), np.random.default_rng(0)
+    ends: dict[float, list[int]] = {0.0: [], 0.5: [], 1.0: []}
+    for seed in range(60):
+        env.reset(seed=seed)
+        for dropped, found in ends.items():
+            text = think(env, env.state, rng, failures=4, dropped=dropped)
+            left, dead = replay(text, env.state["numbers"].tolist())
+            assert left == [env.state["target"]]
+            found.append(dead)
+    assert sum(ends[1.0]) == 0
+    assert 0.2 < sum(ends[0.5]) / sum(ends[0.0]) < 0.7
+
+
+@pytest.mark.parametrize("dialect", ["english", "compact"])
+def test_a_check_decides_what_becomes_of_a_draft(dialect):
+    env = Constraints(constraints=(3, 5), reward="all", dialect=dialect)
+    form = {
+        "english": r"<preview>(.*)</preview>\n<draft>(.*)</draft>\n<check>(.*)</check>\n"
+        r"<answer>(.*)</answer>",
+        "compact": "preview (.*) draft (.*) check (.*) answer (.*)",
+    }[dialect]
+    slips, texts = 0, list(trace_texts(env, "preview", 80, seed=5))
+    env.reset(seed=5)
+    for task, text in texts:
+        env.reset()
+        assert env.describe() == task
+        found = re.fullmatch(form, text)
+        assert found is not None
+        plan, draft, check, answer = found.groups()
+        assert plan.split() == [constraint.kind for constraint in env.constraints(env.state)]
+        fault = env.fault(env.state, draft)
+        assert check == (fault or "ok")
+        assert bool(fault) == (draft != answer)
+        assert not env.fault(env.state, answer)
+        slips += bool(fault)
+    assert 20 < slips < 60
+    assert all("check ok" in text for _, text in trace_texts(
+        Constraints(dialect="compact"), "preview", 20, slips=0.0))  # fmt: skip
+
+
 def test_coverage_keeps_to_a_share_of_the_instances():
     env = CountdownAnswer(**COUNTDOWN, dialect="compact")
 
@@ -159,6 +200,7 @@ def test_coverage_and_split_are_independent():
         ("direct", {"noise": -0.1}, "noise"),
         ("dfs", {"order": "up"}, "order"),
         ("dfs", {"failures": -1}, "failures"),
+        ("think", {"dropped": 2}, "dropped"),
     ],
 )
 def test_wrong_settings_are_refused(name, settings, problem):

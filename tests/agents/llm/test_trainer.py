@@ -138,9 +138,9 @@ def test_episodes_of_a_group_meet_the_same_luck():
 @pytest.mark.parametrize("loss", ["ppo_clip", "reinforce"])
 def test_given_tokens_get_no_gradient(loss):
     trainer = small(loss=loss, sft_updates=0, num_minibatches=1)
-    trainer._minibatches = lambda n: (torch.arange(n),)
-    kept, rollouts, play_once = [], [], trainer._play
-    trainer._play = lambda *a, **k: rollouts.append(play_once(*a, **k)) or rollouts[0]
+    trainer.learner.minibatches = lambda n: (torch.arange(n),)
+    kept, rollouts, learn = [], [], trainer._learn
+    trainer._learn = lambda rollout, *rest: rollouts.append(rollout) or learn(rollout, *rest)
 
     def keep(module, inputs, output):
         if output.logits.requires_grad:

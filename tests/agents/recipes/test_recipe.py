@@ -87,7 +87,7 @@ def test_every_recipe_is_whole(name):
     figures = dict.fromkeys(
         ("pass_1", "pass_4", "pass_16", "maj_16", "answer_entropy", "entropy_start",
          "entropy_end", "entropy_kept", "entropy_variance", "tokens", "seconds",
-         "start_pass_1", "law_error", "law_r_squared"), 0.5,
+         "start_pass_1", "hard_pass_1", "law_error", "law_r_squared"), 0.5,
     )  # fmt: skip
     checks = found.judge({arm: [figures, figures] for arm in found.arms})
     assert checks

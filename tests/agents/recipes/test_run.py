@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from spelunk.agents.llm.agent import LanguageModelAgent
 from spelunk.agents.llm.measure import Samples
 from spelunk.agents.recipes import run as module
 from spelunk.agents.recipes import start
@@ -80,6 +81,45 @@ def test_the_gate_is_judged(tiny, tmp_path, monkeypatch):
     assert len([*(out / "arms").iterdir()]) == 4, "the same training is not run twice"
 
 
+def test_arms_that_play_more_in_between_begin_with_fewer_episodes(tiny, tmp_path):
+    """As many answers in both arms, and most of the hard problems are what both must solve."""
+    made = dataclasses.replace(bed("countdown"), critiques=True, parts=2)
+    start.make_start(made, made.start)
+    kept = json.loads((made.start / "start.json").read_text())
+    assert kept["right"] == [0] * 4
+    assert set(kept["second_answers"]) == {"fresh", "indicator", "full"}
+    refining = {"group_size": 6, "editors": ("refine(answers=2)",)}
+    other = dataclasses.replace(
+        tiny, arms={"grpo": {}, "refining": refining}, lanes={"refining": 12}
+    )
+    runs = {arm: arm_run(other, arm, 0, "smoke") for arm in other.arms}
+    assert [run.task.num_envs for run in runs.values()] == [16, 12]
+    figures = {
+        arm: run_arm(run, bed("countdown"), "smoke", tmp_path / arm) for arm, run in runs.items()
+    }
+    for arm in other.arms:
+        rows = [json.loads(r) for r in (tmp_path / arm / "metrics.jsonl").read_text().splitlines()]
+        assert rows[-1]["env_steps"] == 32
+        assert figures[arm]["hard_pass_1"] == figures[arm]["pass_1"]
+
+
+def test_a_starting_model_corrects_better_than_it_answers(monkeypatch):
+    """Without that there is nothing to be learned from its corrections."""
+    on = bed("countdown-critique")
+    kept = json.loads((on.start / "start.json").read_text())
+    assert 0.2 <= kept["figures"]["pass_1"] <= 0.25
+    agent = LanguageModelAgent.from_pretrained(on.start, max_tokens=on.max_tokens)
+    monkeypatch.setattr(start, "_CORRECTED", (64, 4))
+    for shares in (kept["second_answers"], start.second_answers(agent, on)):
+        assert min(shares["indicator"], shares["full"]) > shares["fresh"] + 0.04
+
+
+def test_hard_problems_are_those_never_solved_at_first():
+    asked = Samples([["a", "b"]] * 3, np.array([[True, False], [False, True], [True, True]]))
+    assert module.measure_hard(asked, [0, 3, 0, 5]) == {"hard_pass_1": 0.75}
+    assert module.measure_hard(asked, [1, 1, 1, 0]) == {}
+
+
 def test_wrong_arguments_are_explained(tiny, tmp_path):
     with pytest.raises(InvalidArgumentError, match="scale"):
         run(tiny, "galactic", 2, tmp_path)
@@ -133,3 +173,15 @@ def test_the_law_is_read_from_the_log(tmp_path):
     assert found["law_error"] == pytest.approx(0)
     log.write_text("\n".join(json.dumps(row) for row in rows[:-1]))
     assert "law_a" not in module.logged(log), "too short a training"
+
+
+def test_what_was_spent_is_read_from_the_log(tmp_path):
+    log, row = tmp_path / "metrics.jsonl", {"sampled_entropy": 1.0, "return_mean": 0, "tokens": 2}
+    spent = {"env_steps": 4, "tokens_generated": 2, "tokens_trained": 9, "flops": 300}
+    rows = [{**row, **{name: n * count for name, count in spent.items()}} for n in (1, 2)]
+    log.write_text("\n".join(json.dumps(row) for row in rows))
+    assert {name: module.logged(log)[name] for name in spent} == {
+        k: 2 * v for k, v in spent.items()
+    }
+    log.write_text("\n".join(json.dumps(row) for row in [row, *rows]))
+    assert not spent.keys() & module.logged(log).keys(), "not counted from the beginning"

@@ -131,6 +131,20 @@ def test_critiques_of_unreadable_messages():
     assert env.critique(env.state, env.plan(env.state)[0]) == ""
 
 
+def test_tasks_are_told_again_after_an_answer_to_them():
+    env = Echo()
+    env.reset(seed=0)
+    told = env.retell(env.state, "  I say <answer>8</answer>\nindeed ", "Wrong number.")
+    number = env.state["number"]
+    assert told == (
+        "<attempt>I say answer>8 /answer> indeed</attempt>\n<critique>Wrong number.</critique>\n"
+        f"Say {number}."
+    )
+    compact = Echo(dialect="compact")
+    assert compact.retell(env.state, "8", "wrong") == f"attempt 8 critique wrong Say {number}."
+    assert len(env.retell(env.state, "x" * 9999, "wrong")) < 2200
+
+
 def drawn(split, episodes=3000):
     env = Echo(split=split)
     found = []

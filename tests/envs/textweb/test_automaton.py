@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spelunk.envs.kernel import InvalidArgumentError
+from spelunk.envs.textweb import compact
 from spelunk.envs.textweb.automaton import DEAD, Grammar, TokenMask
 from spelunk.envs.textweb.grammar import ALL_TOOLS, Call, _split, parse
 from spelunk.envs.textweb.plain import LONGEST
@@ -169,6 +170,64 @@ def test_without_enough_room_the_shortest_way_is_taken():
     assert np.flatnonzero(MASKS.mask(whole, room=0)).tolist() == [
         i for i, token in enumerate(MASKS.tokens) if i == MASKS.end or token in ("\n", " ")
     ]
+
+
+COMPACT = Grammar(TOOLS, "compact")
+WORDS = [*TOOLS, "x", "a_b", "3", "0", "03", "yes", "low", "_", "é", "<", "", "1234567890", "NO"]
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=19), st.sampled_from([ALL_TOOLS, FEW]))
+def test_compact_actions_that_are_accepted_are_read(words, enabled):
+    grammar = COMPACT if enabled is ALL_TOOLS else Grammar(FEW, "compact")
+    text = " ".join(words)
+    fine = isinstance(compact.parse(text, enabled), Call)
+    plain = "é" not in text and not any(w[:1] in ("_", "<", "") for w in words[words[0] == "" :])
+    assert grammar.format_ok(text) == (fine and plain)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 10**6), max_size=60))
+def test_whatever_is_allowed_is_a_compact_action_in_the_end(choices):
+    text, state = "", COMPACT.start
+    for choice in choices:
+        if not (possible := COMPACT.allowed(state)):
+            break
+        text += possible[choice % len(possible)]
+        state = COMPACT.advance(state, text[-1])
+    text += finished(COMPACT, state, [chr(i) for i in range(32, 127)])
+    assert isinstance(compact.parse(text), Call), text
+
+
+@pytest.mark.parametrize(
+    ("text", "ok"),
+    [
+        ("search employer plosen", True),
+        ("Search employer plosen", True),
+        (" open 3", True),
+        ("open 3 2", True),
+        ("open x", False),
+        ("search a b c", True),
+        ("search a b c d", False),
+        ("search  a", False),
+        ("search", False),
+        ("answer " + " ".join("abcdefghijklmnop"), True),
+        ("answer " + " ".join("abcdefghijklmnopq"), False),
+        ("verify 3 a b", True),
+        ("verify 3 a b c", False),
+        ("curate low 1 2 3", True),
+        ("judge yes", True),
+        ("judge maybe", False),
+        ("answer __", False),
+    ],
+)
+def test_compact_actions_by_hand(text, ok):
+    assert COMPACT.format_ok(text) == ok
+
+
+def test_there_are_two_dialects():
+    with pytest.raises(InvalidArgumentError, match="dialect must be one of"):
+        Grammar(TOOLS, "dutch")
 
 
 def test_the_end_must_be_a_token():

@@ -10,6 +10,7 @@ import torch
 
 from spelunk.agents.llm.terms.bonus import (
     BONUSES,
+    adaptive_kl_in_reward,
     difficulty,
     kl_in_reward,
     length_penalty,
@@ -65,6 +66,25 @@ def test_kl_in_reward():
     expected = {s: -0.2 * sum(v) for s, v in ratios.items()}
     compare(kl_in_reward(played, coefficient=0.2), expected, played)
     assert kl_in_reward.needs == {"reference"}
+
+
+def test_adaptive_kl_in_reward():
+    """Far above the target the coefficient grows by a tenth of a fifth, below it falls as much."""
+    played = rollout()
+    reference = played.log_probs - 0.5 * played.generated
+    played, memory = rollout(reference=reference), {}
+    divergence = 0.5 * int(played.generated.sum()) / 3
+    settings = {"initial": 0.4, "memory": memory}
+    for target, factor in (
+        (divergence / 5, 1.02), (divergence / 1.1, 1.01), (divergence, 1.0), (divergence * 3, 0.98),
+    ):  # fmt: skip
+        before = memory.get("coefficient", 0.4)
+        found = adaptive_kl_in_reward(played, target=target, **settings)
+        assert torch.equal(found, kl_in_reward(played, coefficient=before))
+        assert memory["coefficient"] == pytest.approx(before * factor, rel=1e-5)
+    assert adaptive_kl_in_reward.needs == {"reference"}
+    with pytest.raises(InvalidArgumentError, match="target must be positive"):
+        adaptive_kl_in_reward(played, target=0.0, **settings)
 
 
 def voters(answers, groups):

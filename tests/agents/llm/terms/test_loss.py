@@ -30,6 +30,16 @@ def test_reinforce(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_reinforce_with_episodes_of_an_older_policy(seed):
+    batch = minibatch(seed)
+    expected = {
+        s: -x.log_p * x.advantage * x.weight * min(1.2, x.ratio.item())
+        for s, x in tokens(batch).items()
+    }
+    check(reinforce(batch, cap=1.2), expected, batch)
+
+
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     "settings", [{}, {"low": 0.1, "high": 0.4}, {"low": 0.3, "high": 0.2, "dual": 1.5}]
 )

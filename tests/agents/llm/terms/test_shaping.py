@@ -65,6 +65,16 @@ def test_advantage_clip():
 
 
 @SEEDS
+def test_whiten(seed):
+    played = rollout(seed)
+    advantages = advantages_of(played, seed)
+    own = [advantages[s].item() for s in places(played)]
+    mean, deviation = statistics.fmean(own), statistics.pstdev(own)
+    expected = {s: (advantages[s].item() - mean) / deviation for s in places(played)}
+    compare(TRANSFORMS["whiten"](advantages, played), expected, played)
+
+
+@SEEDS
 def test_hicra_on_uncertain_tokens(seed):
     played = rollout(seed)
     advantages = advantages_of(played, seed)
