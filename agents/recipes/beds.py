@@ -124,9 +124,9 @@ BEDS = {
             env_id="spelunk/KnowledgeSearch-v0",
             env_kwargs={
                 "actions": "text", "dialect": "compact", "documents": 400,
-                "max_episode_steps": 6,
+                "worlds": 32, "names_seed": 0, "max_episode_steps": 6,
             },
-            test_kwargs={"world_seed": 1},
+            test_kwargs={"world_seed": 32, "worlds": 1},
             parts=4,
             start_score=0.3,
             max_tokens=16,

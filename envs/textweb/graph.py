@@ -36,7 +36,8 @@ class Graph:
 
     Args:
         entities: how many; they are shared out evenly among the types.
-        seed: all is drawn from it.
+        seed: all facts are drawn from it.
+        names_seed: the names are; None for the same seed.
 
     Attributes:
         n: how many entities there are.
@@ -47,9 +48,9 @@ class Graph:
         names: numbers below `n` are entities, `n + entity` is an entity's other name.
     """
 
-    def __init__(self, entities: int, seed: int):
+    def __init__(self, entities: int, seed: int, names_seed: int | None = None):
         rng = np.random.default_rng([seed, entities])
-        self.n, self.names = entities, Names(seed)
+        self.n, self.names = entities, Names(seed if names_seed is None else names_seed)
         self.types = np.sort(np.arange(entities) % len(TYPES)).astype(np.int8)
         self.bounds = np.searchsorted(self.types, np.arange(len(TYPES) + 1))
         self.tails = np.empty((entities, RELATIONS_PER_TYPE), np.int32)

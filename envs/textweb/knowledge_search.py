@@ -92,6 +92,8 @@ class KnowledgeSearch(HostEnv):
     ## Arguments
     - `world_seed`: of the world, its pages and its questions (default 0).
     - `worlds`: how many worlds, ≥ 1 (default 1); the others have the seeds that follow.
+    - `names_seed`: of the names; None (default) for names of each world's own. Worlds that share it
+      tell other facts of the same names, so that a small model can know all words and no fact.
     - `documents`: number of pages of a world, ≥ 40 (default 400: 300 entities, 60 of each type). A
       quarter of them are about no fact of their own.
     - `questions`: the patterns of the questions asked (default `("chain",)`), of `"lookup"`,
@@ -135,6 +137,7 @@ class KnowledgeSearch(HostEnv):
         self,
         world_seed: int = 0,
         worlds: int = 1,
+        names_seed: int | None = None,
         documents: int = 400,
         questions: Sequence[str] = ("chain",),
         per_pattern: int = 2000,
@@ -152,6 +155,7 @@ class KnowledgeSearch(HostEnv):
         for name, given, least in (
             ("world_seed", world_seed, 0),
             ("worlds", worlds, 1),
+            ("names_seed", 0 if names_seed is None else names_seed, 0),
             ("documents", documents, 40),
             ("per_pattern", per_pattern, 1),
         ):
@@ -186,7 +190,13 @@ class KnowledgeSearch(HostEnv):
         for seed in range(world_seed, world_seed + worlds):
             # Shared by all environments of a process with the same arguments.
             world = open_world(
-                seed, documents, tuple((mix or MIX).items()), float(alias_rate), retriever, sources
+                seed,
+                documents,
+                tuple((mix or MIX).items()),
+                float(alias_rate),
+                retriever,
+                sources,
+                names_seed,
             )
             every = [q for pattern in patterns for q in world.questions(pattern, per_pattern)]
             self.desks.append(SearchDesk(world, every, self.tools))

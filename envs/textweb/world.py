@@ -63,6 +63,7 @@ class KnowledgeWorld:
         alias_rate: see `Corpus`.
         retriever: see `make_engines`.
         sources: see `make_engines`.
+        names_seed: see `Graph`.
 
     Attributes:
         graph: the facts.
@@ -79,13 +80,14 @@ class KnowledgeWorld:
         alias_rate: float = 0.0,
         retriever: str | MakeRetriever = "bm25",
         sources: str = "single",
+        names_seed: int | None = None,
     ):
         self.seed, self.documents = seed, documents
         entities = documents - documents // _OTHERS
-        self.graph = Graph(entities, seed)
+        self.graph = Graph(entities, seed, names_seed)
         folder = None
         if documents >= WORTH:
-            settings = (seed, documents, sorted(mix.items()), alias_rate)
+            settings = (seed, names_seed, documents, sorted(mix.items()), alias_rate)
             folder = kept_folder(settings, functools.partial(self._write, mix, alias_rate))
         if folder is None:
             self.corpus = Corpus(self.graph, documents, seed, mix, alias_rate)
@@ -191,6 +193,7 @@ def open_world(
     alias_rate: float,
     retriever: str | MakeRetriever,
     sources: str,
+    names_seed: int | None = None,
 ) -> KnowledgeWorld:
     """The world of these settings, which all environments of a process share."""
-    return KnowledgeWorld(seed, documents, dict(mix), alias_rate, retriever, sources)
+    return KnowledgeWorld(seed, documents, dict(mix), alias_rate, retriever, sources, names_seed)

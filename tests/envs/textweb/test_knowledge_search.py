@@ -356,6 +356,16 @@ def test_several_worlds():
     assert env.question(env.state) == twin.question(twin.state)
 
 
+def test_worlds_that_share_their_names_tell_other_facts():
+    env = KnowledgeSearch(worlds=2, names_seed=7)
+    one, other = (desk.world.graph for desk in env.desks)
+    assert [one.name(i) for i in range(300)] == [other.name(i) for i in range(300)]
+    assert (one.tails != other.tails).mean() > 0.5
+    alone = KnowledgeSearch(world_seed=1)
+    assert np.array_equal(alone.world.graph.tails, other.tails)
+    assert alone.world.graph.name(0) != other.name(0)
+
+
 def test_worlds_by_lane():
     """A lane keeps its world over episodes, and sees what an environment of it alone does."""
     worlds, env = [2, 0, 1, 2, 0], gymnasium.make_vec(ID, num_envs=5, worlds=3)
@@ -599,8 +609,8 @@ def test_best_return():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"world_seed": -1}, {"world_seed": 0.5}, {"documents": 39}, {"documents": "400"},
-     {"questions": ()}, {"questions": ("ring",)}, {"questions": "chain"}, {"actions": "tool"},
+    [{"world_seed": -1}, {"world_seed": 0.5}, {"names_seed": -1}, {"documents": 39},
+     {"documents": "400"}, {"questions": ()}, {"questions": ("ring",)}, {"questions": "chain"}, {"actions": "tool"},
      {"max_episode_steps": 0}, {"render_mode": "human"}, {"size": 3}, {"tools": ("note",)},
      {"actions": "text", "tools": ("fly",)}, {"actions": "text", "tools": "note"},
      {"mix": {"spam": 1.0}}, {"alias_rate": 2.0}, {"actions": "text", "tools": ("web",)},
