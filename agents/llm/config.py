@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from .tokenizer import Unit
+
 
 @dataclass(frozen=True)
 class Config:
@@ -16,6 +18,8 @@ class Config:
     """Their scale is this over the rank."""
     lora_modules: tuple[str, ...] | None = None
     """The linear layers that get one, such as `"q_proj"`; None for all but the last."""
+    tokenizer: Unit = "word"
+    """What a token of the small model is."""
     hidden_size: int = 64
     """Width of the small model."""
     layers: int = 2

@@ -116,7 +116,7 @@ class LanguageModelTrainer(Trainer):
                 lora = Lora(config.lora_rank, config.lora_alpha, config.lora_modules, task.seed)
             return LanguageModel.from_pretrained(config.path, task.device, lora)
         return LanguageModel.small(
-            build_tokenizer(self._texts()),
+            build_tokenizer(self._texts(), config.tokenizer),
             hidden_size=config.hidden_size,
             layers=config.layers,
             heads=config.heads,

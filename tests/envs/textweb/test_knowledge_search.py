@@ -610,7 +610,8 @@ def test_best_return():
 @pytest.mark.parametrize(
     "arguments",
     [{"world_seed": -1}, {"world_seed": 0.5}, {"names_seed": -1}, {"documents": 39},
-     {"documents": "400"}, {"questions": ()}, {"questions": ("ring",)}, {"questions": "chain"}, {"actions": "tool"},
+     {"documents": "400"}, {"questions": ()}, {"questions": ("ring",)},
+     {"questions": "chain"}, {"actions": "tool"},
      {"max_episode_steps": 0}, {"render_mode": "human"}, {"size": 3}, {"tools": ("note",)},
      {"actions": "text", "tools": ("fly",)}, {"actions": "text", "tools": "note"},
      {"mix": {"spam": 1.0}}, {"alias_rate": 2.0}, {"actions": "text", "tools": ("web",)},
