@@ -118,19 +118,37 @@ ENTRIES: tuple[Entry, ...] = (
         )
     ),
     Entry(
-        "llm", "llm.trainer:LanguageModelTrainer", "trained", "a language model that plays in words"
+        "llm",
+        "llm.training.trainer:LanguageModelTrainer",
+        "trained",
+        "a language model that plays in words",
     ),
-    Entry("oracle", "llm.searchers:OracleAgent", "scripted", "follows the plan of the start"),
-    Entry("guesser", "llm.searchers:GuesserSearcher", "scripted", "answers without searching"),
-    Entry("greedy-search", "llm.searchers:GreedySearcher", "scripted", "believes the first page"),
+    Entry(
+        "oracle", "llm.searching.searchers:OracleAgent", "scripted", "follows the plan of the start"
+    ),
+    Entry(
+        "guesser",
+        "llm.searching.searchers:GuesserSearcher",
+        "scripted",
+        "answers without searching",
+    ),
+    Entry(
+        "greedy-search",
+        "llm.searching.searchers:GreedySearcher",
+        "scripted",
+        "believes the first page",
+    ),
     Entry(
         "chat",
-        "llm.endpoint:EndpointAgent",
+        "llm.messages.endpoint:EndpointAgent",
         "scripted",
         "a model behind an OpenAI-compatible endpoint",
     ),
     Entry(
-        "single-shot", "llm.searchers:SingleShotSearcher", "scripted", "searches once, then answers"
+        "single-shot",
+        "llm.searching.searchers:SingleShotSearcher",
+        "scripted",
+        "searches once, then answers",
     ),
     Entry(
         "davi",

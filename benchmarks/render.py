@@ -18,7 +18,7 @@ from pages.figures import measured, table
 from pages.summary import results
 
 from spelunk.agents import registry as agents
-from spelunk.agents.llm.terms.slots import MANY, ONE
+from spelunk.agents.llm.training.terms.slots import MANY, ONE
 from spelunk.envs.reference import reference
 from spelunk.envs.registry import ENTRIES
 

@@ -25,7 +25,7 @@ from spelunk.agents.bandit.ucb1 import UCB1
 from spelunk.agents.core.agent import Agent, RandomAgent, interact
 from spelunk.agents.core.evaluation import EVALUATION_SEEDS, mean_interval
 from spelunk.agents.core.trainer import Task
-from spelunk.agents.llm.trainer import Config, LanguageModelTrainer
+from spelunk.agents.llm.training.trainer import Config, LanguageModelTrainer
 
 ID = "spelunk/BernoulliBandit-v0"
 ENV: dict[str, Any] = {"arms": 5, "horizon": 30}

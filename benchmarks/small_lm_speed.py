@@ -26,7 +26,7 @@ from torch.nn.functional import pad
 from spelunk.agents.core.trainer import Task
 from spelunk.agents.llm import agent as agents
 from spelunk.agents.llm.rollout import Rollout
-from spelunk.agents.llm.trainer import Config, LanguageModelTrainer
+from spelunk.agents.llm.training.trainer import Config, LanguageModelTrainer
 from spelunk.agents.recipes.beds import bed
 
 #: Updates of imitation after which a model searches, so that its messages end.

@@ -14,9 +14,9 @@ from ...envs.kernel.errors import (
 )
 from ...envs.kernel.spaces import Unicode
 from .contexts import context as context_of
-from .grammars import answer_grammar
-from .model import LanguageModel
-from .sampler import Answers, Session, pad_left, sample
+from .models.grammars import answer_grammar
+from .models.model import LanguageModel
+from .models.sampler import Answers, Session, pad_left, sample
 from .scribe import Scribe, Transcripts
 
 

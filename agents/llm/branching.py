@@ -22,8 +22,8 @@ from ...envs.kernel.errors import InvalidArgumentError
 from ..core.agent import Agent
 from ..core.budget import BudgetRecord, flops_of
 from .agent import LanguageModelAgent
-from .data import TracedAgent, expert_for
-from .model import LanguageModel
+from .imitation.experts import TracedAgent, expert_for
+from .models.model import LanguageModel
 from .rollout import Rollout, join, pad_right, play, rescored
 from .scribe import GIVEN, Moment, Scribe
 

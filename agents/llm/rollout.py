@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ...envs.kernel.errors import InvalidArgumentError
-from .model import LanguageModel
+from .models.model import LanguageModel
+from .models.token_sets import Allowed, join_allowed, within
 from .scribe import BEGUN, GIVEN, Moment, Scribe
-from .token_sets import Allowed, join_allowed, within
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import numpy as np
 from ...envs.kernel.errors import InvalidArgumentError
 from ..core.agent import Agent
 from .contexts import Context
-from .model import LanguageModel
-from .sampler import Answers
-from .token_sets import TokenSets
+from .models.model import LanguageModel
+from .models.sampler import Answers
+from .models.token_sets import TokenSets
 
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 

@@ -20,8 +20,8 @@ import torch
 from ...envs.kernel.errors import InvalidArgumentError
 from ..core.extras import require
 from .agent import LanguageModelAgent
-from .model import LanguageModel
-from .sampler import Answers
+from .models.model import LanguageModel
+from .models.sampler import Answers
 
 
 class VllmEngine:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...envs.kernel.errors import InvalidArgumentError
-from ..llm.measure import bootstrap_mean
+from ..llm.measuring.measure import bootstrap_mean
 
 #: What a run of an arm has measured, by name.
 Figures = Mapping[str, float]

@@ -22,10 +22,10 @@ from ...envs.kernel.files import write_json
 from ..core.run import RunConfig, load_agent, train
 from ..core.trainer import Task
 from ..llm.agent import LanguageModelAgent
-from ..llm.answers import TEST_SEEDS, ask
-from ..llm.entropy_law import fit_entropy_law, forecast_reward
-from ..llm.measure import Samples, answer_entropy, maj_at_k, pass_at_k
-from ..llm.trainer import Config
+from ..llm.measuring.answers import TEST_SEEDS, ask
+from ..llm.measuring.entropy_law import fit_entropy_law, forecast_reward
+from ..llm.measuring.measure import Samples, answer_entropy, maj_at_k, pass_at_k
+from ..llm.training.trainer import Config
 from .beds import Bed, bed
 from .picture import draw_curves
 from .recipe import Figures, Recipe

@@ -16,11 +16,11 @@ from ...envs.kernel.errors import SpelunkError
 from ...envs.kernel.files import write_json
 from ..core.trainer import Task
 from ..llm.agent import LanguageModelAgent
-from ..llm.answers import TEST_SEEDS
 from ..llm.branching import FORMS, criticise, wrong_answers
+from ..llm.measuring.answers import TEST_SEEDS
 from ..llm.rollout import Rollout, join, play
 from ..llm.scribe import Moment, Scribe
-from ..llm.trainer import Config, LanguageModelTrainer
+from ..llm.training.trainer import Config, LanguageModelTrainer
 from .beds import Bed
 from .run import answers, measure
 

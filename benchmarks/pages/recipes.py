@@ -3,7 +3,7 @@
 import numpy as np
 
 from pages.figures import read, table
-from spelunk.agents.llm.measure import bootstrap_mean
+from spelunk.agents.llm.measuring.measure import bootstrap_mean
 from spelunk.agents.recipes.registry import MODULES
 
 #: Figures of the table of entropy terms, with their headings.

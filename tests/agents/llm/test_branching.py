@@ -16,12 +16,12 @@ from spelunk.agents.llm.branching import (
     criticise,
 )
 from spelunk.agents.llm.contexts import context
-from spelunk.agents.llm.data import TracedAgent, expert_for
-from spelunk.agents.llm.examples import rollout_examples
-from spelunk.agents.llm.model import LanguageModel
+from spelunk.agents.llm.imitation.examples import rollout_examples
+from spelunk.agents.llm.imitation.experts import TracedAgent, expert_for
+from spelunk.agents.llm.models.model import LanguageModel
+from spelunk.agents.llm.models.tokenizer import build_tokenizer, collect_texts
 from spelunk.agents.llm.rollout import play, rescored
 from spelunk.agents.llm.scribe import BEGUN, Moment
-from spelunk.agents.llm.tokenizer import build_tokenizer, collect_texts
 from spelunk.envs.kernel.errors import InvalidArgumentError
 
 LANES = 4

@@ -8,9 +8,9 @@ import pytest
 
 from spelunk.agents.llm.agent import LanguageModelAgent
 from spelunk.agents.llm.contexts import CONTEXTS
-from spelunk.agents.llm.model import LanguageModel
+from spelunk.agents.llm.models.model import LanguageModel
+from spelunk.agents.llm.models.tokenizer import build_tokenizer, collect_texts
 from spelunk.agents.llm.rollout import play
-from spelunk.agents.llm.tokenizer import build_tokenizer, collect_texts
 from spelunk.envs.kernel.errors import UnsupportedFaceError
 
 CASES: list[tuple[str, dict[str, Any]]] = [

@@ -11,11 +11,11 @@ import torch
 
 from spelunk.agents.core.extras import MissingPackageError
 from spelunk.agents.core.trainer import Task
-from spelunk.agents.llm.lora import Lora
-from spelunk.agents.llm.model import LanguageModel
+from spelunk.agents.llm.models.lora import Lora
+from spelunk.agents.llm.models.model import LanguageModel
+from spelunk.agents.llm.models.tokenizer import build_tokenizer, collect_texts
 from spelunk.agents.llm.rollout import play, rescored
-from spelunk.agents.llm.tokenizer import build_tokenizer, collect_texts
-from spelunk.agents.llm.trainer import Config, LanguageModelTrainer
+from spelunk.agents.llm.training.trainer import Config, LanguageModelTrainer
 from spelunk.agents.llm.vllm_agent import VllmAgent, VllmEngine
 from spelunk.envs.kernel.errors import InvalidArgumentError
 

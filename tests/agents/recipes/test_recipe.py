@@ -76,8 +76,8 @@ def test_what_was_not_measured_is_named():
 @pytest.mark.parametrize("name", MODULES)
 def test_every_recipe_is_whole(name):
     """Its name, bed, arms and terms exist, and its gate speaks of arms that there are."""
-    from spelunk.agents.llm.terms.slots import Terms
-    from spelunk.agents.llm.trainer import Config
+    from spelunk.agents.llm.training.terms.slots import Terms
+    from spelunk.agents.llm.training.trainer import Config
 
     found = recipe(name)
     assert found.name == name

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spelunk.agents.llm.agent import LanguageModelAgent
-from spelunk.agents.llm.measure import Samples
+from spelunk.agents.llm.measuring.measure import Samples
 from spelunk.agents.recipes import run as module
 from spelunk.agents.recipes import start
 from spelunk.agents.recipes.beds import BEDS, bed

@@ -10,9 +10,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AddedToken, PreTrainedTokenizerFast
 
-from spelunk.agents.llm.model import LanguageModel
-from spelunk.agents.llm.sft import imitation_loss
-from spelunk.agents.llm.tokenizer import build_tokenizer, collect_texts
+from spelunk.agents.llm.imitation.sft import imitation_loss
+from spelunk.agents.llm.models.model import LanguageModel
+from spelunk.agents.llm.models.tokenizer import build_tokenizer, collect_texts
 from spelunk.envs.kernel import InvalidActionError, InvalidArgumentError
 from spelunk.wrappers.adapters.trl import as_trl_task
 
