@@ -15,9 +15,10 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import torch
 
 from ...envs.kernel.answer import final_answer
-from ...envs.kernel.errors import InvalidArgumentError
+from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
 from ...envs.kernel.files import write_json
 from ..core.run import RunConfig, load_agent, train
 from ..core.trainer import Task
@@ -71,11 +72,14 @@ def run(
 
     Raises:
         InvalidArgumentError: there is no such scale, or there are too few seeds.
+        UnsupportedFaceError: the scale wants a GPU, and torch finds none.
     """
     if scale not in SCALES:
         raise InvalidArgumentError(f"scale must be one of {SCALES}; got {scale!r}")
     if seeds < 2:
         raise InvalidArgumentError(f"seeds must be at least 2; got {seeds}")
+    if scale == "gpu" and not torch.cuda.is_available():
+        raise UnsupportedFaceError('the scale "gpu" wants one, and torch finds none; use "laptop"')
     runs = {
         (arm, seed): arm_run(recipe, arm, seed, scale)
         for seed in range(seeds)
@@ -118,7 +122,8 @@ def arm_run(recipe: Recipe, arm: str, seed: int, scale: str) -> RunConfig:
     updates = recipe.updates.get(scale, on.updates[scale])
     kwargs = {**on.env_kwargs, **recipe.env_kwargs.get(arm, {})}
     lanes = recipe.lanes.get(arm, on.lanes)
-    task = Task(on.env_id, updates * on.lanes, lanes, kwargs, seed)
+    device = "cuda" if scale == "gpu" else "cpu"
+    task = Task(on.env_id, updates * on.lanes, lanes, kwargs, seed, device)
     config = Config(path=str(on.start), sft_updates=0, **{**on.config, **recipe.arms[arm]})
     return RunConfig("llm", task, asdict(config))
 
@@ -134,8 +139,6 @@ def folder_name(run: RunConfig) -> str:
 
 def run_arm(run: RunConfig, on: Bed, scale: str, folder: Path) -> Figures:
     """Train and measure, unless that was done before."""
-    import torch
-
     torch.set_num_threads(1)
     kept, log = folder / "figures.json", folder / "metrics.jsonl"
     if kept.exists():

@@ -218,13 +218,14 @@ class LanguageModelTrainer(Trainer):
         figures = self._learn(rollout, advantages, keep[rollout.episodes].nonzero().squeeze(1))
         if self.critic is not None and targets is not None:
             figures |= self.critic.learn(rollout, targets, self.generator)
+        own = played.rollout
         return {
-            "return_mean": float(rollout.rewards.sum(1).mean()),
-            "length_mean": float(rollout.lengths.float().mean()),
+            "return_mean": float(returns.mean()),
+            "length_mean": float(own.lengths.float().mean()),
             "unparsed": played.unparsed / played.answers,
             "tokens": float(rollout.generated.sum()),
             "kept": float(keep.float().mean()),
-            "sampled_entropy": _masked_mean(rollout.entropies, rollout.generated),
+            "sampled_entropy": _masked_mean(own.entropies, own.generated),
             **told,
             **figures,
         }

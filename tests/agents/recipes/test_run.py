@@ -15,6 +15,7 @@ from spelunk.agents.recipes.beds import BEDS, bed
 from spelunk.agents.recipes.recipe import Recipe, above
 from spelunk.agents.recipes.run import arm_run, run, run_arm
 from spelunk.envs.kernel import InvalidArgumentError
+from spelunk.envs.kernel.errors import UnsupportedFaceError
 
 
 @pytest.fixture
@@ -125,6 +126,16 @@ def test_wrong_arguments_are_explained(tiny, tmp_path):
         run(tiny, "galactic", 2, tmp_path)
     with pytest.raises(InvalidArgumentError, match="seeds"):
         run(tiny, "smoke", 1, tmp_path)
+
+
+def test_the_scale_of_a_gpu_wants_one(tiny, tmp_path, monkeypatch):
+    large = dataclasses.replace(bed("countdown"), updates={"smoke": 1, "gpu": 2})
+    monkeypatch.setitem(BEDS, "countdown", large)
+    assert arm_run(tiny, "grpo", 0, "gpu").task.device == "cuda"
+    assert arm_run(tiny, "grpo", 0, "smoke").task.device == "cpu"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UnsupportedFaceError, match="gpu"):
+        run(tiny, "gpu", 2, tmp_path)
 
 
 class InThisProcess:
