@@ -13,7 +13,10 @@ RECIPE = Recipe(
     arms={
         "grpo": {},
         "clip-cov": {"regularisers": ("clip_cov(share=0.02)",)},
-        "kl-cov": {"regularisers": ("kl_cov(share=0.02)",)},
+        "kl-cov": {
+            "loss": "ppo_clip(low=1.0, high=9.0)",
+            "regularisers": ("kl_cov(share=0.02)",),
+        },
     },
     gate=(
         at_most("law_error", "grpo", 0.05),
