@@ -11,6 +11,9 @@ import pytest
 
 from spelunk.envs.kernel import http
 
+#: Answers that are none of any service.
+MALFORMED = (b"", b"<html>", b"\xff\xfe\x00", b"[" * 100_000, b"[]", b"null", b"7")
+
 
 class Handler(BaseHTTPRequestHandler):
     """Answers as `server.mood` says, and notes in `server.asked` what it was asked.

@@ -12,7 +12,7 @@ from spelunk.envs.textweb.bm25 import BM25
 from spelunk.envs.textweb.http_search import HttpSearch, clean_text
 from spelunk.envs.textweb.knowledge_search import KnowledgeSearch
 
-from ...services import Handler, nobody, served
+from ...services import MALFORMED, Handler, nobody, served
 
 PAGES = {
     "red": [("a", "Red", "a <b>red</b> fox", 3.5), ("b", "Fox", "fox\x00 &amp; hound", 2.0)],
@@ -148,13 +148,7 @@ def test_a_refused_connection_is_told(server):
 @pytest.mark.parametrize(
     "data",
     [
-        b"",
-        b"<html>",
-        b"\xff\xfe\x00",
-        b"[" * 100_000,
-        b"[]",
-        b"null",
-        b"7",
+        *MALFORMED,
         b'{"hits": 3}',
         b'{"hits": {"hits": {"a": 1}}}',
         b'{"hits": {"hits": [7]}}',

@@ -14,7 +14,7 @@ from spelunk.agents.llm.searching.trace import read_traces
 from spelunk.envs.kernel import InvalidArgumentError
 from spelunk.envs.kernel.http import ServiceError
 
-from ....services import Handler, nobody, served
+from ....services import MALFORMED, Handler, nobody, served
 from .chats import ID, Planner, said, searches
 
 HELLO = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hello"}]
@@ -99,13 +99,7 @@ def test_what_may_pass_is_tried_again(server):
 @pytest.mark.parametrize(
     "data",
     [
-        b"",
-        b"<html>",
-        b"\xff\xfe\x00",
-        b"[" * 100_000,
-        b"[]",
-        b"null",
-        b"7",
+        *MALFORMED,
         b"{}",
         b'{"error": "overloaded"}',
         b'{"choices": []}',

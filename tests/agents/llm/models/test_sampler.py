@@ -29,7 +29,7 @@ def passes(model):
     hook.remove()
 
 
-def check(model, session, streams):
+def assert_as_without_a_cache(model, session, streams):
     """The logits of a session are those of passes without a cache."""
     for row, stream in enumerate(streams):
         with torch.no_grad():
@@ -42,17 +42,19 @@ def test_empty_streams_that_are_told_the_same_are_read_once(model, passes):
     streams = [[5, 6, 7], [8, 9], [5, 6, 7], [8, 9], [5, 6, 7], [9]]
     session.extend(*pad_left(streams, model.device))
     assert passes == [(3, 3)]
-    check(model, session, streams)
+    assert_as_without_a_cache(model, session, streams)
     news = [[10 + row] for row in range(6)]
     session.extend(*pad_left(news, model.device))
     assert passes[1:] == [(6, 1)]
-    check(model, session, [told + new for told, new in zip(streams, news, strict=True)])
+    assert_as_without_a_cache(
+        model, session, [told + new for told, new in zip(streams, news, strict=True)]
+    )
 
 
 def test_tokens_beyond_the_counts_make_no_difference(model):
     session = Session(model, 4)
     session.extend(torch.tensor([[4, 5]] * 4), torch.tensor([2, 1, 2, 1]))
-    check(model, session, [[4, 5], [5], [4, 5], [5]])
+    assert_as_without_a_cache(model, session, [[4, 5], [5], [4, 5], [5]])
 
 
 def test_streams_that_stay_as_they_are_are_not_read(model, passes):
@@ -62,7 +64,7 @@ def test_streams_that_stay_as_they_are_are_not_read(model, passes):
     for news in ([[], [12, 13], [], []], [[], [], [14], [15]], [[16], [17], [18], []]):
         session.extend(*pad_left(news, model.device))
         streams = [told + new for told, new in zip(streams, news, strict=True)]
-        check(model, session, streams)
+        assert_as_without_a_cache(model, session, streams)
     assert passes == [(4, 3), (1, 2), (2, 1), (4, 1)]
     assert session.lengths.tolist() == [len(stream) for stream in streams]
     session.extend(*pad_left([[1], [], [], []], model.device))
@@ -86,7 +88,7 @@ def test_caches_grow_beyond_their_room(model):
             session.restart(torch.tensor([False, True, False]))
             session.extend(*pad_left([[], [3], []], model.device))
             streams = [[*streams[0], 2], [3], [*streams[2], 1]]
-    check(model, session, streams)
+    assert_as_without_a_cache(model, session, streams)
 
 
 def test_answers_of_different_lengths_leave_the_streams_right(model, passes):
@@ -110,5 +112,5 @@ def test_answers_of_different_lengths_leave_the_streams_right(model, passes):
             [*told, *said, 20 + turn] for told, said in zip(streams, answers.tokens, strict=True)
         ]
     session.extend(*pad_left(news, model.device))
-    check(model, session, streams)
+    assert_as_without_a_cache(model, session, streams)
     assert {rows for rows, width in passes if width == 1} > {4, 8}

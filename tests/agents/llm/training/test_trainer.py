@@ -218,6 +218,21 @@ def test_environments_that_answer_in_texts_train_too(actions):
     assert 1 <= metrics["length_mean"] <= 6
 
 
+def test_logs_tell_of_the_episodes_that_were_played():
+    """Replays of the better episodes are learned from, and change neither return nor entropy."""
+    task = Task("spelunk/BernoulliBandit-v0", 10**4, 16, {"arms": 2, "horizon": 4})
+    figures = []
+    for editors in ((), ("self_imitation(threshold=0.1)",)):
+        config = Config(hidden_size=16, layers=1, heads=2, group_size=4, sft_updates=1,
+                        num_minibatches=2, learning_rate=1e-30, editors=editors)  # fmt: skip
+        trainer = LanguageModelTrainer(task, config)
+        figures.append([trainer.step() for _ in range(4)][-1])
+    plain, edited = figures
+    assert edited["tokens"] > plain["tokens"]
+    for name in ("return_mean", "length_mean", "sampled_entropy"):
+        assert edited[name] == pytest.approx(plain[name]), name
+
+
 def test_idle_lanes_play_nothing(model, env):
     rollout = play(LanguageModelAgent(model, "rewards"), env, [7, 7, 8], seed=0, pad=model.end)
     whole = play(LanguageModelAgent(model, "rewards"), env, [7, 7, 8, 9], seed=0, pad=model.end)

@@ -179,15 +179,17 @@ def test_advantages(tmp_path, model, scale):
     ],
 )
 def test_losses_and_gradients(tmp_path, model, loss_type, aggregation):
-    check(tmp_path, model, aggregation, {"loss_type": loss_type}, low=0.2, high=0.28)
+    assert_same_losses(tmp_path, model, aggregation, {"loss_type": loss_type}, low=0.2, high=0.28)
 
 
 def test_losses_and_gradients_of_one_ratio_for_a_sequence(tmp_path, model):
     settings = {"loss_type": "grpo", "importance_sampling_level": "sequence"}
-    check(tmp_path, model, sequence_mean, settings, sequence_ratio, low=0.05, high=0.06)
+    assert_same_losses(
+        tmp_path, model, sequence_mean, settings, sequence_ratio, low=0.05, high=0.06
+    )
 
 
-def check(tmp_path, model, aggregation, settings, loss=ppo_clip, *, low, high):
+def assert_same_losses(tmp_path, model, aggregation, settings, loss=ppo_clip, *, low, high):
     """Compare the two on a policy that has moved, so that tokens are clipped at both sides."""
     rollout = Rollout(model, 1)
     noise = torch.randn(rollout.tokens.shape, generator=torch.Generator().manual_seed(2))
