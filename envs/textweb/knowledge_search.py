@@ -21,7 +21,7 @@ from .schema import COLUMNS, TYPES, column_word
 from .search_desk import OFFERED, RIGHT, TOOLS, SearchDesk, complain, layout, listed
 from .search_menu import FEATURES, MENU_PATTERNS, SLOTS, Menu
 from .search_words import DIALECTS
-from .world import KnowledgeWorld, open_world
+from .world import KnowledgeWorld, open_worlds
 
 Array = np.ndarray[Any, Any]
 
@@ -185,19 +185,11 @@ class KnowledgeSearch(HostEnv):
             masked=menu,
             render_mode=render_mode,
         )
+        seeds, mixed = range(world_seed, world_seed + worlds), tuple((mix or MIX).items())
+        settings = documents, mixed, float(alias_rate), retriever, sources, names_seed
         #: What happens in each world.
         self.desks = []
-        for seed in range(world_seed, world_seed + worlds):
-            # Shared by all environments of a process with the same arguments.
-            world = open_world(
-                seed,
-                documents,
-                tuple((mix or MIX).items()),
-                float(alias_rate),
-                retriever,
-                sources,
-                names_seed,
-            )
+        for world in open_worlds(seeds, *settings):
             every = [q for pattern in patterns for q in world.questions(pattern, per_pattern)]
             self.desks.append(SearchDesk(world, every, self.tools))
         self.degraded = degraded

@@ -186,14 +186,17 @@ class KnowledgeWorld:
 
 
 @functools.lru_cache(maxsize=8)
-def open_world(
-    seed: int,
+def open_worlds(
+    seeds: range,
     documents: int,
     mix: tuple[tuple[str, float], ...],
     alias_rate: float,
     retriever: str | MakeRetriever,
     sources: str,
     names_seed: int | None = None,
-) -> KnowledgeWorld:
-    """The world of these settings, which all environments of a process share."""
-    return KnowledgeWorld(seed, documents, dict(mix), alias_rate, retriever, sources, names_seed)
+) -> tuple[KnowledgeWorld, ...]:
+    """The worlds of these settings, which all environments of a process share."""
+    return tuple(
+        KnowledgeWorld(seed, documents, dict(mix), alias_rate, retriever, sources, names_seed)
+        for seed in seeds
+    )
