@@ -7,7 +7,7 @@ RECIPE = Recipe(
     paper="Part I: Tricks or Traps? A Deep Dive into RL for LLM Reasoning (2025)",
     claim="two techniques on a critic-free PPO loss beat GRPO and DAPO on the average of six "
     "mathematics benchmarks with base models of 4 and 8 billion parameters",
-    differs="arithmetic with three numbers; a model of 0.16 million parameters, trained from "
+    differs="arithmetic with three numbers; a model of 0.19 million parameters, trained from "
     "scratch; the deviation of the group or the batch times the mean over tokens or sequences",
     bed="countdown",
     baseline="grpo",

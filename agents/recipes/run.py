@@ -29,7 +29,7 @@ from ..llm.measuring.measure import Samples, answer_entropy, maj_at_k, pass_at_k
 from ..llm.training.trainer import Config
 from .beds import Bed, bed
 from .picture import draw_curves
-from .recipe import Figures, Recipe
+from .recipe import Figures, Recipe, Table
 
 SCALES = ("smoke", "laptop", "gpu")
 #: Problems of a test, and samples of each.
@@ -86,34 +86,35 @@ def run(
         for arm in recipe.arms
     }
     folders = {job: folder / "arms" / folder_name(runs[job]) for job in runs}
-    on = bed(recipe.bed)
+    found, on = dict[tuple[str, int], Figures](), bed(recipe.bed)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = {pool.submit(run_arm, runs[job], on, scale, folders[job]): job for job in runs}
-        found: dict[tuple[str, int], Figures] = {}
         for future in as_completed(futures):
-            found[futures[future]] = future.result()
             arm, seed = futures[future]
+            found[arm, seed] = future.result()
             tell(f"{arm}, seed {seed}: " + told(found[arm, seed]))
     table = {arm: [found[arm, seed] for seed in range(seeds)] for arm in recipe.arms}
-    checks = recipe.judge(table)
-    summary = {
-        "name": recipe.name,
-        "gate": [check.words for check in checks],
-        "passed": all(check.passed for check in checks),
-        "measured": checks[0].measured,
-        "baseline": checks[0].baseline,
-        "interval": checks[0].interval,
-        "seeds": seeds,
-        "scale": scale,
-        "checks": [check._asdict() for check in checks],
-        "table": table,
-    }
+    summary = {**verdict(recipe, table), "seeds": seeds, "scale": scale, "table": table}
     out = folder / f"{recipe.name}-{scale}"
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "recipe.json", summary)
     shown = {arm: [folders[arm, seed] for seed in range(seeds)] for arm in recipe.arms}
     draw_curves(shown, out / "curves.png")
     return summary
+
+
+def verdict(recipe: Recipe, table: Table) -> dict[str, Any]:
+    """What has become of a recipe's gate; see `run`."""
+    checks = recipe.judge(table)
+    return {
+        "name": recipe.name,
+        "gate": [check.words for check in checks],
+        "passed": all(check.passed for check in checks),
+        "measured": checks[0].measured,
+        "baseline": checks[0].baseline,
+        "interval": checks[0].interval,
+        "checks": [check._asdict() for check in checks],
+    }
 
 
 def arm_run(recipe: Recipe, arm: str, seed: int, scale: str) -> RunConfig:
