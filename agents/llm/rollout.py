@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ...envs.kernel.errors import InvalidArgumentError
 from .models.model import LanguageModel
-from .models.token_sets import Allowed, join_allowed, within
-from .scribe import BEGUN, GIVEN, Moment, Scribe
+from .models.token_sets import Allowed, TokenSets, join_allowed, within
+from .scribe import BEGUN, GIVEN, Moment, Scribe, Stream
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Rollout:
 
     Attributes:
         tokens: (n, length) `int64`.
-        log_probs, drawn, entropies: (n, length) `float32`, as in `scribe.Sequence`.
-        turns: (n, length) `int64`, as in `scribe.Sequence`; `GIVEN` for padding too.
+        log_probs, drawn, entropies: (n, length) `float32`, as in `scribe.Stream`.
+        turns: (n, length) `int64`, as in `scribe.Stream`; `GIVEN` for padding too.
         episodes: (n,) `int64`, the episode that each sequence is of.
         rewards: (episodes, turns) `float32`, 0 after the end; those before the moment that an
             episode began at are part of it.
@@ -270,22 +270,13 @@ def play(
     if groups is None:
         kinds: Any = [id(moment) for moment in moments] or starts
         groups = np.unique(kinds, return_inverse=True)[1].tolist()
-
     return Rollout(
-        tokens=pad_right([s.tokens for s in kept], pad),
-        log_probs=pad_right([s.log_probs for s in kept], 0.0),
-        drawn=pad_right([s.drawn for s in kept], 0.0),
-        entropies=pad_right([s.entropies for s in kept], 0.0),
-        turns=pad_right([s.turns for s in kept], GIVEN),
-        episodes=torch.tensor([s.lane for s in kept]),
+        **_of_sequences(kept, pad, agent.sets),
         rewards=pad_right(rewarded, 0.0),
         groups=torch.tensor(groups),
         lengths=torch.from_numpy(lengths),
         truncated=torch.from_numpy(truncated),
         answers=tuple(agent.transcripts.model.decode(last[lane].said) for lane in range(n)),
-        allowed=None
-        if agent.sets is None
-        else Allowed(pad_right([s.allowed for s in kept], 0), agent.sets.table()),
         states=_of_episodes(np.stack(seen), before, lengths) if keep_states else None,
     )
 
@@ -301,6 +292,18 @@ def _begin(env: Any, starts: Sequence[int] | Sequence[Moment]) -> tuple[Any, Any
         records[lane] = state
     env.restore(records)
     return env.present()
+
+
+def _of_sequences(kept: Sequence[Stream], pad: int, sets: TokenSets | None) -> dict[str, Any]:
+    """The fields of a `Rollout` that have a row for each sequence."""
+    fillers = {"tokens": pad, "log_probs": 0.0, "drawn": 0.0, "entropies": 0.0, "turns": GIVEN}
+    fields: dict[str, Any] = {
+        name: pad_right([getattr(s, name) for s in kept], filler)
+        for name, filler in fillers.items()
+    }
+    if sets is not None:
+        fields["allowed"] = Allowed(pad_right([s.allowed for s in kept], 0), sets.table())
+    return fields | {"episodes": torch.tensor([s.lane for s in kept])}
 
 
 def _of_episodes(seen: Any, before: Any, lengths: Any) -> np.ndarray[Any, Any]:

@@ -3,7 +3,7 @@
 Episodes begin at a start of the environment, or at a moment of another episode.
 """
 
-from collections.abc import Sequence as SequenceOf
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +40,7 @@ class Moment:
 
 
 @dataclass
-class Sequence:
+class Stream:
     """What a model read and wrote in one stream.
 
     Attributes:
@@ -100,15 +100,15 @@ class Transcripts:
 
     def __init__(self, env: Any, model: LanguageModel, context: Context):
         self.env, self.model, self.context = env, model, context
-        self.closed: list[Sequence] = []
-        self._open = [Sequence(lane, 0) for lane in range(env.num_envs)]
+        self.closed: list[Stream] = []
+        self._open = [Stream(lane, 0) for lane in range(env.num_envs)]
         self._turns = [0] * env.num_envs
         self._rewards: list[float | None] = [None] * env.num_envs
         self._told: list[list[int]] = [[] for _ in range(env.num_envs)]
         #: How the answers of this turn begin.
         self.begun: list[list[int]] = [[] for _ in range(env.num_envs)]
 
-    def go_on(self, moments: SequenceOf[Moment]) -> None:
+    def go_on(self, moments: Sequence[Moment]) -> None:
         """Begin at moments of other episodes in the first lanes; all that they hold is given."""
         for lane, moment in enumerate(moments):
             self._turns[lane] = len(moment.rewards)
@@ -166,7 +166,7 @@ class Transcripts:
             fresh.append(end or not self.context.remembers)
             if fresh[-1]:
                 self.closed.append(sequence)
-                self._open[lane] = Sequence(lane, sequence.episode + end)
+                self._open[lane] = Stream(lane, sequence.episode + end)
         return fresh
 
 

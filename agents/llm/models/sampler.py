@@ -279,17 +279,9 @@ def sample(
         if mask is not None:
             allowed.append(mask.allowed())
             scaled = within(scaled, mask.sets.rows(allowed[-1].to(device)))
-        log_policy = log_p = scaled.log_softmax(-1)
-        p = drawn_p = log_policy.exp()
-        if heat is not None:
-            log_p = (scaled / heat(position)).log_softmax(-1)
-            drawn_p = log_p.exp()
-        token = _draw(drawn_p, generator) if temperature else log_p.argmax(-1)
-        policy = log_policy.gather(-1, token[:, None]).squeeze(-1)
-        drawn = policy if log_p is log_policy else log_p.gather(-1, token[:, None]).squeeze(-1)
-        # A probability of 0 times its logarithm counts as 0.
-        entropy = -(p * log_policy.clamp(min=-1e4)).sum(-1)
-        columns.append((token, policy, drawn, entropy))
+        factor = None if heat is None else heat(position)
+        columns.append(_next(scaled, factor, generator if temperature else None))
+        token = columns[-1][0]
         asked_at.append(open_)
         now = torch.isin(token, session.model.ends)
         ended |= open_ & now
@@ -308,6 +300,33 @@ def sample(
     *kept, sets = ([row[:n] for row, n in zip(part, counts, strict=True)] for part in rows)
     cut = ~ended if asked is None else ~ended & asked
     return Answers(*kept, cut=cut.tolist(), allowed=sets)
+
+
+def _next(
+    scaled: Tensor, factor: float | None, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The next token of each stream.
+
+    Args:
+        scaled: (streams, vocabulary) logits of the policy.
+        factor: of the temperature that tokens are drawn with; None for 1.
+        generator: of random numbers; None to take the likeliest token.
+
+    Returns:
+        The tokens, and of each the log-probability under the policy, that which it was drawn with,
+        and the entropy of the policy.
+    """
+    log_policy = log_p = scaled.log_softmax(-1)
+    p = drawn_p = log_policy.exp()
+    if factor is not None:
+        log_p = (scaled / factor).log_softmax(-1)
+        drawn_p = log_p.exp()
+    token = log_p.argmax(-1) if generator is None else _draw(drawn_p, generator)
+    policy = log_policy.gather(-1, token[:, None]).squeeze(-1)
+    drawn = policy if log_p is log_policy else log_p.gather(-1, token[:, None]).squeeze(-1)
+    # A probability of 0 times its logarithm counts as 0.
+    entropy = -(p * log_policy.clamp(min=-1e4)).sum(-1)
+    return token, policy, drawn, entropy
 
 
 def _draw(p: Tensor, generator: torch.Generator) -> Tensor:
