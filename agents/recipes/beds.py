@@ -23,6 +23,7 @@ class Bed:
         lanes: episodes of an update.
         updates: of reinforcement learning, at each scale.
         start_score: the share of right answers on tests at which imitation stops.
+        test_every: updates of imitation between two tests.
         parts: minibatches of an update of imitation.
         critiques: whether imitation also shows how wrong answers are corrected.
         sizes: of the starting model: arguments of `LanguageModel.small`.
@@ -36,6 +37,7 @@ class Bed:
     lanes: int
     updates: Mapping[str, int]
     start_score: float
+    test_every: int = 10
     parts: int = 1
     critiques: bool = False
     sizes: Mapping[str, int] = field(
@@ -127,6 +129,7 @@ BEDS = {
                 "worlds": 32, "names_seed": 0, "max_episode_steps": 6,
             },
             test_kwargs={"world_seed": 32, "worlds": 1},
+            test_every=100,
             parts=4,
             start_score=0.3,
             max_tokens=16,

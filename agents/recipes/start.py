@@ -24,8 +24,8 @@ from ..llm.training.trainer import Config, LanguageModelTrainer
 from .beds import Bed
 from .run import answers, measure
 
-#: Updates between two tests, and the most updates.
-_EVERY, _MOST = 10, 4000
+#: The most updates.
+_MOST = 4000
 #: Of the plans of an update one in so many is imitated where corrections are: what is learned of
 #: these helps with plans too. Shown as many plans, the model corrects no better than it answers.
 _PLANS = 64
@@ -112,7 +112,7 @@ def make_start(
     trainer = (CritiqueTrainer if bed.critiques else LanguageModelTrainer)(task, config)
     while trainer.updates < _MOST:
         metrics = trainer.step()
-        if trainer.updates % _EVERY:
+        if trainer.updates % bed.test_every:
             continue
         asked = answers(trainer.agent(), bed, "laptop")
         figures = measure(asked)

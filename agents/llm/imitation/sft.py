@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ....envs.kernel.errors import InvalidArgumentError
 from ...core.optimizer import FlatOptimizer
+from ..models.lengths import logits_of, uneven
 from ..models.model import LanguageModel
 from .examples import Example
 
@@ -23,7 +24,18 @@ def imitation_loss(
         count: what the sum is divided by; None for how many there are here.
     """
     total = imitated.sum() if count is None else count
-    return -(model.log_probs(tokens) * imitated).sum() / total
+    places = torch.arange(1, tokens.shape[1] + 1, device=tokens.device)
+    # What follows the last token to be imitated is not read.
+    ends = (imitated * places).amax(1).clamp(min=2).cpu()
+    if uneven(ends):
+        ends, order = ends.sort()
+        tokens, imitated = tokens[order], imitated[order]
+    width = int(ends.max())
+    logits = logits_of(model, tokens[:, :width], ends).flatten(0, 1)
+    rows = imitated[:, 1:width].flatten().nonzero().squeeze(1)
+    told = tokens[:, 1:width].flatten()[rows]
+    log_p = logits.index_select(0, rows).float().log_softmax(-1)
+    return -log_p.gather(-1, told[:, None]).sum() / total
 
 
 def encode_example(model: LanguageModel, example: Example) -> tuple[list[int], list[bool]]:

@@ -9,11 +9,12 @@ from torch import Tensor
 from ...core.distributed import World
 from ...core.optimizer import FlatOptimizer
 from ..imitation.sft import imitation_loss
+from ..models.lengths import logits_of, uneven
 from ..models.model import LanguageModel
 from ..models.token_sets import within
 from ..rollout import Rollout
 from .config import Config
-from .minibatch import Minibatch, logits_of, uneven
+from .minibatch import Minibatch
 from .terms.selection import mean_over
 from .terms.slots import Terms, touched
 

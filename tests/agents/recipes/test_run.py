@@ -25,12 +25,12 @@ def tiny(monkeypatch, tmp_path):
         bed("countdown"),
         sizes={"hidden_size": 16, "layers": 1, "heads": 2},
         start_score=0.0,
+        test_every=1,
         lanes=16,
         updates={"smoke": 2},
     )
     monkeypatch.setattr(type(made), "start", property(lambda self: tmp_path / "start"))
     monkeypatch.setitem(BEDS, "countdown", made)
-    monkeypatch.setattr(start, "_EVERY", 1)
     monkeypatch.setitem(module._PROBLEMS, "laptop", 4)
     monkeypatch.setitem(module._PROBLEMS, "smoke", 4)
     told = []

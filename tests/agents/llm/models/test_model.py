@@ -245,6 +245,25 @@ def test_given_tokens_teach_nothing(model):
     torch.testing.assert_close(loss, -log_probs[imitated].mean())
 
 
+def test_short_sequences_are_read_apart_and_teach_the_same(model):
+    rng = torch.Generator().manual_seed(0)
+    tokens, imitated = torch.randint(0, 90, (16, 24), generator=rng), torch.zeros(16, 24).bool()
+    for row in range(16):
+        imitated[row, 2 + row // 2 : 4 + row] = True
+    seen = []
+    watch = model.network.register_forward_hook(lambda _, __, out: seen.append(out.logits.shape))
+    loss = imitation_loss(model, tokens, imitated)
+    watch.remove()
+    assert sum(n * width for n, width, _ in seen) < 0.75 * 16 * 18
+    parameters = list(model.network.parameters())
+    plain = -model.log_probs(tokens)[imitated].mean()
+    torch.testing.assert_close(loss, plain)
+    for a, b in zip(
+        torch.autograd.grad(loss, parameters), torch.autograd.grad(plain, parameters), strict=True
+    ):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
 def test_heads_must_divide_the_width():
     with pytest.raises(InvalidArgumentError, match="multiple of heads"):
         LanguageModel.small(build_tokenizer(TEXTS), hidden_size=16, heads=3)
