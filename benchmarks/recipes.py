@@ -1,7 +1,8 @@
 """Run recipes, and keep what came out in results/recipes.json: verdicts, and figures of every arm.
 
 `python benchmarks/recipes.py grpo entropy-table --workers 2`. What was stopped goes on where it was
-(runs/recipes); recipes that are not named keep their figures.
+(runs/recipes), trainings that are in the results already are not run again, and recipes that are
+not named keep their figures.
 """
 
 import argparse
@@ -26,10 +27,25 @@ def main():
     asked = parser.parse_args()
     stored = RESULTS / "recipes.json"
     for name in asked.names:
-        found = run(recipe(name), asked.scale, asked.seeds, FOLDER, asked.workers, print)
-        kept = json.loads(stored.read_text())["recipes"] if stored.exists() else {}
-        write_result("recipes", {"recipes": {**kept, name: found}})
+        known = trainings(read(stored))
+        found = run(recipe(name), asked.scale, asked.seeds, FOLDER, asked.workers, print, known)
+        write_result("recipes", {"recipes": {**read(stored), name: found}})
         print(json.dumps(found["checks"], indent=1))
+
+
+def read(stored):
+    """What has been kept of recipes, by name."""
+    return json.loads(stored.read_text())["recipes"] if stored.exists() else {}
+
+
+def trainings(kept):
+    """The figures of all trainings in results, by the name of their folder."""
+    return {
+        name: figures
+        for found in kept.values()
+        for arm, names in found["trainings"].items()
+        for name, figures in zip(names, found["table"][arm], strict=True)
+    }
 
 
 if __name__ == "__main__":

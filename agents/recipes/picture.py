@@ -17,15 +17,21 @@ def draw_curves(folders: Mapping[str, Sequence[Path]], path: Path) -> None:
     """Draw return and entropy over the updates, the mean over the seeds of each arm.
 
     Args:
-        folders: the run folders of each arm.
+        folders: the run folders of each arm; those that are not here are left out. Where none is,
+            nothing is drawn.
         path: where the picture goes, PNG or SVG.
     """
     from matplotlib.figure import Figure
 
+    here = {arm: [run for run in runs if run.exists()] for arm, runs in folders.items()}
+    if not any(here.values()):
+        return
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     axes: Any = figure.subplots(1, len(_SHOWN))
     for ax, (name, label) in zip(axes, _SHOWN.items(), strict=True):
-        for arm, runs in folders.items():
+        for arm, runs in here.items():
+            if not runs:
+                continue
             rows = [_column(run / "metrics.jsonl", name) for run in runs]
             length = min(map(len, rows))
             mean = np.mean([row[:length] for row in rows], axis=0)

@@ -52,6 +52,7 @@ def run(
     folder: Path,
     workers: int = 1,
     tell: Any = lambda words: None,
+    known: Mapping[str, Figures] | None = None,
 ) -> dict[str, Any]:
     """Run all arms of a recipe, and judge its gate.
 
@@ -65,10 +66,12 @@ def run(
             each arm and seed below `arms`.
         workers: how many train at a time, a process each.
         tell: is told what has been finished.
+        known: what trainings have come to that were run elsewhere, by `folder_name`.
 
     Returns:
         `name`, `gate`, `passed`, `measured`, `baseline`, `interval` (those three of the first
-        condition), `seeds`, `scale`, `checks` and `table`.
+        condition), `seeds`, `scale`, `checks`, `table`, and `trainings`, the names of those that
+        the table's rows are of.
 
     Raises:
         InvalidArgumentError: there is no such scale, or there are too few seeds.
@@ -85,21 +88,35 @@ def run(
         for seed in range(seeds)
         for arm in recipe.arms
     }
-    folders = {job: folder / "arms" / folder_name(runs[job]) for job in runs}
-    found, on = dict[tuple[str, int], Figures](), bed(recipe.bed)
+    names, known, on = {job: folder_name(runs[job]) for job in runs}, known or {}, bed(recipe.bed)
+    folders = {job: folder / "arms" / name for job, name in names.items()}
+    found = {job: known[name] for job, name in names.items() if name in known}
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(run_arm, runs[job], on, scale, folders[job]): job for job in runs}
+        futures = {
+            pool.submit(run_arm, runs[job], on, scale, folders[job]): job
+            for job in runs
+            if job not in found
+        }
         for future in as_completed(futures):
             arm, seed = futures[future]
             found[arm, seed] = future.result()
             tell(f"{arm}, seed {seed}: " + told(found[arm, seed]))
-    table = {arm: [found[arm, seed] for seed in range(seeds)] for arm in recipe.arms}
-    summary = {**verdict(recipe, table), "seeds": seeds, "scale": scale, "table": table}
+
+    def by_arm(of_jobs: Mapping[tuple[str, int], Any]) -> dict[str, list[Any]]:
+        return {arm: [of_jobs[arm, seed] for seed in range(seeds)] for arm in recipe.arms}
+
+    table = by_arm(found)
+    summary = {
+        **verdict(recipe, table),
+        "seeds": seeds,
+        "scale": scale,
+        "table": table,
+        "trainings": by_arm(names),
+    }
     out = folder / f"{recipe.name}-{scale}"
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "recipe.json", summary)
-    shown = {arm: [folders[arm, seed] for seed in range(seeds)] for arm in recipe.arms}
-    draw_curves(shown, out / "curves.png")
+    draw_curves(by_arm(folders), out / "curves.png")
     return summary
 
 

@@ -81,6 +81,16 @@ def test_the_gate_is_judged(tiny, tmp_path, monkeypatch):
     assert run(other, "smoke", 2, out)["passed"]
     assert len([*(out / "arms").iterdir()]) == 4, "the same training is not run twice"
 
+    names, rows = found["trainings"]["bonus"], found["table"]["bonus"]
+    known, elsewhere = dict(zip(names, rows, strict=True)), tmp_path / "elsewhere"
+    again = run(tiny, "smoke", 2, elsewhere, known=known)
+    assert again["table"]["bonus"] == rows
+    assert again["trainings"] == found["trainings"]
+    assert len([*(elsewhere / "arms").iterdir()]) == 2, "nor is what has been run elsewhere"
+    known |= zip(found["trainings"]["grpo"], found["table"]["grpo"], strict=True)
+    assert run(tiny, "smoke", 2, tmp_path / "nowhere", known=known)["checks"] == found["checks"]
+    assert not (tmp_path / "nowhere" / "arms").exists()
+
 
 def test_arms_that_play_more_in_between_begin_with_fewer_episodes(tiny, tmp_path):
     """As many answers in both arms, and most of the hard problems are what both must solve."""
