@@ -99,6 +99,7 @@ TABLES = {
     "world_difficulty": (knowledge.difficulty_table, "knowledge_world"),
     "world_dispersion": (knowledge.dispersion_table, "knowledge_world"),
     "language_models": (language_models.speed_table, "small_lm_speed"),
+    "recipe_claims": (recipes.claims_table, "recipes"),
     "recipe_gates": (recipes.gates_table, "recipes"),
     "entropy_terms": (recipes.entropy_table, "recipes"),
     "entropy_laws": (recipes.law_table, "recipes"),

@@ -4,10 +4,31 @@ import numpy as np
 
 from pages.figures import read, table
 from spelunk.agents.llm.measuring.measure import bootstrap_mean
-from spelunk.agents.recipes.registry import MODULES
+from spelunk.agents.recipes.registry import MODULES, recipe
 
 #: Figures of the table of entropy terms, with their headings.
 FIGURES = {"pass_1": "pass@1", "pass_16": "pass@16", "maj_16": "maj@16"}
+
+
+def claims_table():
+    """What each paper claims, and the first condition of each recipe's gate as it was measured."""
+    rows, found = [], read("recipes")["recipes"]
+    for name in MODULES:
+        if name not in found:
+            continue
+        first, passed = found[name]["checks"][0], [c["passed"] for c in found[name]["checks"]]
+        low, high = first["interval"]
+        rows.append(
+            (
+                f"`{name}`",
+                recipe(name).claim,
+                f"{first['words']}: {first['measured']:.3f}"
+                + (f" and {first['baseline']:.3f}" if np.isfinite(first["baseline"]) else "")
+                + f" ({low:.3f} to {high:.3f})",
+                f"{sum(passed)} of {len(passed)}",
+            )
+        )
+    return table(("recipe", "the paper claims", "measured here", "conditions passed"), rows)
 
 
 def gates_table():
