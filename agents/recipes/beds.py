@@ -21,8 +21,9 @@ class Bed:
         test_kwargs: those that differ in tests, whose starts no training has seen.
         max_tokens: the longest message.
         lanes: episodes of an update.
-        updates: of reinforcement learning, at each scale.
+        updates: of reinforcement learning, at each scale; more where episodes end early.
         start_score: the share of right answers on tests at which imitation stops.
+        turns: the most actions of an episode.
         test_every: updates of imitation between two tests.
         parts: minibatches of an update of imitation.
         critiques: whether imitation also shows how wrong answers are corrected.
@@ -37,6 +38,7 @@ class Bed:
     lanes: int
     updates: Mapping[str, int]
     start_score: float
+    turns: int = 1
     test_every: int = 10
     parts: int = 1
     critiques: bool = False
@@ -134,7 +136,8 @@ BEDS = {
             start_score=0.2,
             max_tokens=16,
             lanes=64,
-            updates={"smoke": 4, "laptop": 200, "gpu": 1500},
+            turns=6,
+            updates={"smoke": 4, "laptop": 120, "gpu": 1500},
         ),
     )
 }  # fmt: skip

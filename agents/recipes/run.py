@@ -141,7 +141,7 @@ def arm_run(recipe: Recipe, arm: str, seed: int, scale: str) -> RunConfig:
     kwargs = {**on.env_kwargs, **recipe.env_kwargs.get(arm, {})}
     lanes = recipe.lanes.get(arm, on.lanes)
     device = "cuda" if scale == "gpu" else "cpu"
-    task = Task(on.env_id, updates * on.lanes, lanes, kwargs, seed, device)
+    task = Task(on.env_id, updates * on.lanes * on.turns, lanes, kwargs, seed, device)
     config = Config(path=str(on.start), sft_updates=0, **{**on.config, **recipe.arms[arm]})
     return RunConfig("llm", task, asdict(config))
 
