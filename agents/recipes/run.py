@@ -20,6 +20,7 @@ import torch
 from ...envs.kernel.answer import final_answer
 from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
 from ...envs.kernel.files import write_json
+from ..core.helper_process import begin_helper
 from ..core.run import RunConfig, load_agent, train
 from ..core.trainer import Task
 from ..llm.agent import LanguageModelAgent
@@ -91,7 +92,8 @@ def run(
     names, known, on = {job: folder_name(runs[job]) for job in runs}, known or {}, bed(recipe.bed)
     folders = {job: folder / "arms" / name for job, name in names.items()}
     found = {job: known[name] for job, name in names.items() if name in known}
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), begin_helper)
+    try:
         futures = {
             pool.submit(run_arm, runs[job], on, scale, folders[job]): job
             for job in runs
@@ -101,6 +103,8 @@ def run(
             arm, seed = futures[future]
             found[arm, seed] = future.result()
             tell(f"{arm}, seed {seed}: " + told(found[arm, seed]))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
     def by_arm(of_jobs: Mapping[tuple[str, int], Any]) -> dict[str, list[Any]]:
         return {arm: [of_jobs[arm, seed] for seed in range(seeds)] for arm in recipe.arms}
@@ -156,14 +160,19 @@ def folder_name(run: RunConfig) -> str:
 
 
 def run_arm(run: RunConfig, on: Bed, scale: str, folder: Path) -> Figures:
-    """Train and measure, unless that was done before."""
+    """Train and measure, unless that was done before.
+
+    Raises:
+        KeyboardInterrupt: the training was told to stop; called again, it goes on.
+    """
     torch.set_num_threads(1)
     kept, log = folder / "figures.json", folder / "metrics.jsonl"
     if kept.exists():
         return json.loads(kept.read_text()) | logged(log)
     resume = (folder / "checkpoint.safetensors").exists()
     begun = time.process_time()
-    train(run, folder, resume=resume, progress=False, evaluation_episodes=2)
+    if "interrupted" in train(run, folder, resume=resume, progress=False, evaluation_episodes=2):
+        raise KeyboardInterrupt
     seconds = time.process_time() - begun
     agent, _ = load_agent(folder)
     assert isinstance(agent, LanguageModelAgent)

@@ -1,19 +1,17 @@
 """A process beside the learner that plays with the weights it is sent."""
 
-import os
 import pickle
-import signal
-import threading
 import weakref
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from typing import Any
 
 import torch
 
 from ....envs.kernel.errors import SpelunkError
+from ...core.helper_process import begin_helper
 from ...core.torch_state import pack_tensors, unpack_tensors
 from ...core.trainer import Arrays
 from .lanes import Lanes, Played, Request, make_lanes
@@ -128,20 +126,11 @@ _lanes: Lanes
 def _begin(setup: bytes) -> None:
     """Get the process ready."""
     global _lanes
-    # Whether to stop is for the learner to decide, and nothing is to outlive it.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with_learner, daemon=True).start()
+    begin_helper()
     (task, config, model, world), threads, deterministic = pickle.loads(setup)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
     _lanes = Lanes(make_lanes(task, world), task, config, model, world)
-
-
-def _end_with_learner() -> None:
-    learner: Any = parent_process()
-    learner.join()
-    os._exit(1)
 
 
 def _explore(message: bytes) -> bytes:

@@ -3,12 +3,15 @@
 import dataclasses
 import json
 import math
+import os
+import signal
 
 import numpy as np
 import pytest
 
 from spelunk.agents.llm.agent import LanguageModelAgent
 from spelunk.agents.llm.measuring.measure import Samples
+from spelunk.agents.llm.training.trainer import LanguageModelTrainer
 from spelunk.agents.recipes import run as module
 from spelunk.agents.recipes import start
 from spelunk.agents.recipes.beds import BEDS, bed
@@ -58,6 +61,27 @@ def test_an_arm_is_trained_once(tiny, tmp_path):
     kept = (folder / "figures.json").stat().st_mtime_ns
     assert run_arm(training, bed("countdown"), "smoke", folder) == figures
     assert (folder / "figures.json").stat().st_mtime_ns == kept
+
+
+def test_an_arm_that_was_interrupted_is_not_measured(tiny, tmp_path, monkeypatch):
+    training, folder = arm_run(tiny, "grpo", 0, "smoke"), tmp_path / "arm"
+    with monkeypatch.context() as patch:
+        patch.setattr(LanguageModelTrainer, "step", interrupted(LanguageModelTrainer.step))
+        with pytest.raises(KeyboardInterrupt):
+            run_arm(training, bed("countdown"), "smoke", folder)
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 1
+    assert not (folder / "figures.json").exists()
+    assert run_arm(training, bed("countdown"), "smoke", folder)["env_steps"] == 32
+
+
+def interrupted(step):
+    """An update during which somebody asks to stop."""
+
+    def stop(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return step(self)
+
+    return stop
 
 
 def test_the_gate_is_judged(tiny, tmp_path, monkeypatch):
@@ -151,14 +175,11 @@ def test_the_scale_of_a_gpu_wants_one(tiny, tmp_path, monkeypatch):
 class InThisProcess:
     """Stands in for a pool, whose processes would not know of what the tests have changed."""
 
-    def __init__(self, workers, mp_context):
+    def __init__(self, workers, context, begin):
         pass
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
+    def shutdown(self, cancel_futures):
+        assert cancel_futures
 
     def submit(self, work, *arguments):
         from concurrent.futures import Future
