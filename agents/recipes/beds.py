@@ -26,6 +26,7 @@ class Bed:
         turns: the most actions of an episode.
         test_every: updates of imitation between two tests.
         parts: minibatches of an update of imitation.
+        minibatches, learning_rate: of an update of reinforcement learning.
         critiques: whether imitation also shows how wrong answers are corrected.
         sizes: of the starting model: arguments of `LanguageModel.small`.
     """
@@ -41,6 +42,8 @@ class Bed:
     turns: int = 1
     test_every: int = 10
     parts: int = 1
+    minibatches: int = 4
+    learning_rate: float = 3e-4
     critiques: bool = False
     sizes: Mapping[str, int] = field(
         default_factory=lambda: {"hidden_size": 64, "layers": 3, "heads": 4}
@@ -51,8 +54,8 @@ class Bed:
         """Hyperparameters of reinforcement learning, which arms change."""
         return {
             "advantage": "grpo",
-            "learning_rate": 3e-4,
-            "num_minibatches": 4,
+            "learning_rate": self.learning_rate,
+            "num_minibatches": self.minibatches,
             "group_size": 8,
             "max_tokens": self.max_tokens,
         }
@@ -109,7 +112,9 @@ BEDS = {
             start_score=0.25,
             max_tokens=48,
             lanes=128,
-            updates={"smoke": 4, "laptop": 200, "gpu": 1500},
+            minibatches=1,
+            learning_rate=2e-4,
+            updates={"smoke": 4, "laptop": 300, "gpu": 1500},
         ),
         Bed(
             name="constraints",
