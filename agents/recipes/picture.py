@@ -23,15 +23,14 @@ def draw_curves(folders: Mapping[str, Sequence[Path]], path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    here = {arm: [run for run in runs if run.exists()] for arm, runs in folders.items()}
-    if not any(here.values()):
+    found = {arm: [run for run in runs if run.exists()] for arm, runs in folders.items()}
+    here = {arm: runs for arm, runs in found.items() if runs}
+    if not here:
         return
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     axes: Any = figure.subplots(1, len(_SHOWN))
     for ax, (name, label) in zip(axes, _SHOWN.items(), strict=True):
         for arm, runs in here.items():
-            if not runs:
-                continue
             rows = [_column(run / "metrics.jsonl", name) for run in runs]
             length = min(map(len, rows))
             mean = np.mean([row[:length] for row in rows], axis=0)

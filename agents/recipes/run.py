@@ -45,6 +45,9 @@ _END = 0.1
 #: How many means the law of entropy and reward is fitted to.
 _LAW_POINTS = 20
 
+#: An arm and a seed.
+_Job = tuple[str, int]
+
 
 def run(
     recipe: Recipe,
@@ -92,21 +95,10 @@ def run(
     names, known, on = {job: folder_name(runs[job]) for job in runs}, known or {}, bed(recipe.bed)
     folders = {job: folder / "arms" / name for job, name in names.items()}
     found = {job: known[name] for job, name in names.items() if name in known}
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), begin_helper)
-    try:
-        futures = {
-            pool.submit(run_arm, runs[job], on, scale, folders[job]): job
-            for job in runs
-            if job not in found
-        }
-        for future in as_completed(futures):
-            arm, seed = futures[future]
-            found[arm, seed] = future.result()
-            tell(f"{arm}, seed {seed}: " + told(found[arm, seed]))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    missing = {job: run for job, run in runs.items() if job not in found}
+    found |= _run_arms(missing, folders, on, scale, workers, tell)
 
-    def by_arm(of_jobs: Mapping[tuple[str, int], Any]) -> dict[str, list[Any]]:
+    def by_arm(of_jobs: Mapping[_Job, Any]) -> dict[str, list[Any]]:
         return {arm: [of_jobs[arm, seed] for seed in range(seeds)] for arm in recipe.arms}
 
     table = by_arm(found)
@@ -122,6 +114,28 @@ def run(
     write_json(out / "recipe.json", summary)
     draw_curves(by_arm(folders), out / "curves.png")
     return summary
+
+
+def _run_arms(
+    runs: Mapping[_Job, RunConfig],
+    folders: Mapping[_Job, Path],
+    on: Bed,
+    scale: str,
+    workers: int,
+    tell: Any,
+) -> dict[_Job, Figures]:
+    """`run_arm` for each of some trainings, in processes of their own."""
+    found = dict[_Job, Figures]()
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), begin_helper)
+    try:
+        futures = {pool.submit(run_arm, runs[job], on, scale, folders[job]): job for job in runs}
+        for future in as_completed(futures):
+            arm, seed = job = futures[future]
+            found[job] = future.result()
+            tell(f"{arm}, seed {seed}: " + told(found[job]))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return found
 
 
 def verdict(recipe: Recipe, table: Table) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import signal
 import numpy as np
 import pytest
 
+from spelunk.agents.core.helper_process import begin_helper
 from spelunk.agents.llm.agent import LanguageModelAgent
 from spelunk.agents.llm.measuring.measure import Samples
 from spelunk.agents.llm.training.trainer import LanguageModelTrainer
@@ -176,7 +177,7 @@ class InThisProcess:
     """Stands in for a pool, whose processes would not know of what the tests have changed."""
 
     def __init__(self, workers, context, begin):
-        pass
+        assert begin is begin_helper, "workers end with whoever started them"
 
     def shutdown(self, cancel_futures):
         assert cancel_futures
