@@ -9,7 +9,8 @@ import argparse
 import json
 from pathlib import Path
 
-from common import RESULTS, write_result
+from common import write_result
+from pages.figures import measured, read
 
 from spelunk.agents.recipes.registry import MODULES, recipe
 from spelunk.agents.recipes.run import SCALES, run
@@ -25,17 +26,17 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=1)
     asked = parser.parse_args()
-    stored = RESULTS / "recipes.json"
     for name in asked.names:
-        known = trainings(read(stored))
+        known = trainings(stored())
         found = run(recipe(name), asked.scale, asked.seeds, FOLDER, asked.workers, print, known)
-        write_result("recipes", {"recipes": {**read(stored), name: found}})
+        # Others may have come to an end meanwhile.
+        write_result("recipes", {"recipes": {**stored(), name: found}})
         print(json.dumps(found["checks"], indent=1))
 
 
-def read(stored):
+def stored():
     """What has been kept of recipes, by name."""
-    return json.loads(stored.read_text())["recipes"] if stored.exists() else {}
+    return read("recipes")["recipes"] if measured("recipes") else {}
 
 
 def trainings(kept):
