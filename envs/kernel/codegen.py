@@ -11,6 +11,7 @@ from typing import Any
 
 import numba
 
+from .addresses import address_of, call
 from .cache import load_module
 from .compile import OPTIONS, PLAIN_PYTHON
 from .lanes import LANES, Kernels, Shape, blanks
@@ -36,6 +37,7 @@ def generate(
         "mix64": mix64,
         "integer": integer,
         "copy_row": copy_row,
+        "call": call,
         "Observation": shape.observation,
     } | (functions or {})
     head = (_HEAD + LANES).format(cache=not PLAIN_PYTHON, **blanks(kernels, shape))
@@ -51,20 +53,27 @@ class Loops:
     """
 
     def __init__(self, kernels: Kernels, shape: Shape):
-        #: The generated module; each of `_LOOPS` in it has a twin `…_parallel`.
+        #: The generated module; each of `_LOOPS` in it has a twin `…_parallel`, over all lanes.
         self.module = generate(kernels, shape, _write(kernels, shape))
         self._bound: dict[str, Callable[..., Any]] = {}
+        self._addresses: dict[str, Any] = {}
 
-    def run(self, name: str, threads: int, *arguments: Any) -> Any:
-        """Run a loop over this many threads; see `bind` for what arguments it takes."""
+    def run(self, name: str, threads: int, states: Any, *arguments: Any) -> Any:
+        """Run a loop over all of some states, over this many threads; see `bind`."""
         if threads > 1:
-            return self.spread(name, threads, *arguments)
+            return self.spread(name, threads, states, *arguments)
+        arguments = (0, len(states), states, *arguments)
         return self.bind(name, *arguments)(*arguments)
 
     def spread(self, name: str, threads: int, *arguments: Any) -> Any:
         """Run the parallel twin of a loop, be it on one thread."""
-        name += "_parallel"
+        address = self._addresses.get(name)
+        if address is None:
+            self.bind(name, 0, 0, *arguments)
+            address = self._addresses[name] = address_of(getattr(self.module, name))
         numba.set_num_threads(threads)
+        name += "_parallel"
+        arguments = (threads, address, *arguments)
         return self.bind(name, *arguments)(*arguments)
 
     def bind(self, name: str, *arguments: Any) -> Callable[..., Any]:
@@ -106,9 +115,9 @@ def end_lane(i, states, params, mode, returns, lengths, final_states, final_obs,
         reset_lane(state, params)
 
 @lane
-def first_illegal(states, actions, mask, mode):
+def first_illegal(first, last, states, actions, mask, mode):
     """The first lane whose action is not allowed, or -1."""
-    for i in range(len(states)):
+    for i in range(first, last):
         if any_illegal(i, actions, mask):
             if mode != {NEXT_STEP} or states[i].done == 0:
                 return i
@@ -117,30 +126,31 @@ def first_illegal(states, actions, mask, mode):
 @lane
 def step_one(states, action, params, obs, mask, reward, terminated):
     """The single environment: everything about one step in one call."""
-    state = states[0]
-    truncated = advance(0, state, action, params, reward, terminated)
-    revise_lane(0, state, params, obs, mask)
+    i = np.intp(0)  # A literal would have all that it is given to compiled once more.
+    state = states[i]
+    truncated = advance(i, state, action, params, reward, terminated)
+    revise_lane(i, state, params, obs, mask)
     return {handed}, truncated, bool(state.done != 0)
 '''
 
-# Each of these is written twice: over one thread, and with the suffix `_parallel` over many.
+# Each of these works on the lanes from `first` to before `last`, and has a twin: see `_PARALLEL`.
 _LOOPS = '''
-@loop
-def reset(states, chosen, params):
-    for i in RANGE(len(states)):
+@lane
+def reset(first, last, states, chosen, params):
+    for i in range(first, last):
         if chosen[i]:
             reset_lane(states[i], params)
 
-@loop
-def view(states, params, obs, mask):
-    for i in RANGE(len(states)):
+@lane
+def view(first, last, states, params, obs, mask):
+    for i in range(first, last):
         view_lane(i, states[i], params, obs, mask)
 
-@loop
-def step(states, actions, params, mode, obs, aside, shown, mask, reward, terminated, truncated,
-         ended, returns, lengths, final_states, final_obs, final_mask):
+@lane
+def step(first, last, states, actions, params, mode, obs, aside, shown, mask, reward, terminated,
+         truncated, ended, returns, lengths, final_states, final_obs, final_mask):
     """Step or reset every lane. `aside`: the rows are shown as copies."""
-    for i in RANGE(len(states)):
+    for i in range(first, last):
         whole = step_lane(
             i, states, actions, params, mode, reward, terminated, truncated, ended
         )
@@ -156,26 +166,26 @@ def step(states, actions, params, mode, obs, aside, shown, mask, reward, termina
         if aside:
 {show_row}
 
-@loop
-def model_step(states, actions, params, reward, terminated):
-    for i in RANGE(len(states)):
+@lane
+def model_step(first, last, states, actions, params, reward, terminated):
+    for i in range(first, last):
         advance(i, states[i], {action}, params, reward, terminated)
 
-@loop
-def is_goal(states, params, out):
-    for i in RANGE(len(states)):
+@lane
+def is_goal(first, last, states, params, out):
+    for i in range(first, last):
         out[i] = is_goal_lane(states[i], params)
 
-@loop
-def key(states, params, out):
-    for i in RANGE(len(states)):
+@lane
+def key(first, last, states, params, out):
+    for i in range(first, last):
         key_lane(i, states[i], params, out)
 '''
 
 _SUCCESSORS = """
-@loop
-def successors(states, params, children, cost, reward, legal, terminated, mask):
-    for i in RANGE(len(states)):
+@lane
+def successors(first, last, states, params, children, cost, reward, legal, terminated, mask):
+    for i in range(first, last):
         state = states[i]
         mask_lane(i, state, params, mask)
         for action in range(legal.shape[1]):
@@ -190,9 +200,9 @@ def successors(states, params, children, cost, reward, legal, terminated, mask):
 """
 
 _WALK = """
-@loop
-def walk(states, lengths, n_actions, params, mask, reward, terminated):
-    for i in RANGE(len(states)):
+@lane
+def walk(first, last, states, lengths, n_actions, params, mask, reward, terminated):
+    for i in range(first, last):
         state = states[i]
         for _ in range(lengths[i]):
             mask_lane(i, state, params, mask)
@@ -211,14 +221,15 @@ def walk(states, lengths, n_actions, params, mask, reward, terminated):
 """
 
 _OUTCOMES = """
-@loop
-def count_outcomes(states, actions, params, counts):
-    for i in RANGE(len(states)):
+@lane
+def count_outcomes(first, last, states, actions, params, counts):
+    for i in range(first, last):
         counts[i] = n_outcomes_kernel(states[i], {action}, params)
 
-@loop
-def outcomes(states, actions, params, counts, children, probability, reward, terminated):
-    for i in RANGE(len(states)):
+@lane
+def outcomes(first, last, states, actions, params, counts, children, probability, reward,
+             terminated):
+    for i in range(first, last):
         for k in range(probability.shape[1]):
             children[i, k] = states[i]
             probability[i, k] = 0.0
@@ -234,13 +245,24 @@ def outcomes(states, actions, params, counts, children, probability, reward, ter
 """
 
 
+# It calls the other loop by its address, as the body of a parallel loop, and whatever is linked to
+# it, would be optimized several times over.
+_PARALLEL = """
+@spread
+def {name}_parallel(threads, {name}, {arguments}):
+    share = (len(states) + threads - 1) // threads
+    for k in prange(threads):
+        first = np.intp(k) * share
+        call({name}, (first, min(first + share, len(states)), {arguments}))
+"""
+
+
 def _write(kernels: Kernels, shape: Shape) -> str:
     loops = _LOOPS
     if shape.integer:
         loops += _SUCCESSORS + _WALK
     if kernels.outcome is not None:
         loops += _OUTCOMES
-    serial = loops.replace("@loop", "@lane").replace("RANGE", "range")
-    parallel = loops.replace("@loop", "@spread").replace("RANGE", "prange")
-    parallel = re.sub(r"^def (\w+)", r"def \1_parallel", parallel, flags=re.M)
-    return (_TEMPLATE + serial + parallel).format(**blanks(kernels, shape))
+    text = (_TEMPLATE + loops).format(**blanks(kernels, shape))
+    headers = re.findall(r"^def (\w+)\(first, last, (.*?)\):", loops, flags=re.M | re.S)
+    return text + "".join(_PARALLEL.format(name=name, arguments=given) for name, given in headers)

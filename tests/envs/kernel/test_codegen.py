@@ -135,3 +135,26 @@ def test_composite_observations_are_found_again(tmp_path):
             [sys.executable, "-c", program], capture_output=True, text=True, env=env, check=True
         )
         assert done.stdout.split() == [hits]
+
+
+def test_many_threads_run_the_code_of_one(tmp_path):
+    """All faces share one compiled signature of what happens to a lane."""
+    program = (
+        "import gymnasium, numpy as np, spelunk\n"
+        "single = gymnasium.make('spelunk/SlidingTile-v0').unwrapped\n"
+        "single.reset(seed=0)\n"
+        "single.step(single.sample_action(np.random.default_rng(0)))\n"
+        "for threads in (1, 2):\n"
+        "    batch = gymnasium.make_vec('spelunk/SlidingTile-v0', 8, num_threads=threads)\n"
+        "    batch.reset(seed=0)\n"
+        "    batch.step(batch.unwrapped.sample_actions(np.random.default_rng(0)))\n"
+        "module = batch.unwrapped.definition.loops.module\n"
+        "names = ('step_parallel', 'step', 'step_one', 'advance', 'revise_lane')\n"
+        "print(*(len(getattr(module, name).signatures) for name in names))\n"
+    )
+    env = {**os.environ, "SPELUNK_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=env, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["1"] * 5
