@@ -14,7 +14,7 @@ from spelunk.agents.core.checkpoint import read_checkpoint
 
 SCRIPT = Path(__file__).parent / "train_run.py"
 RUNS = {
-    "ppo": ("spelunk.agents.policy.ppo", 2**13, {"num_steps": 16, "memory": "gru"}),
+    "ppo": ("spelunk.agents.policy.ppo", 3072, {"num_steps": 16, "memory": "gru"}),
     "dqn": (
         "spelunk.agents.value.dqn",
         2**12,

@@ -93,7 +93,7 @@ def test_a_reward_that_the_action_earns():
 
 @pytest.mark.parametrize("switches", [{}, *SWITCHES], ids=name)
 def test_a_reward_that_both_decide(switches):
-    trainer = learn("both", 100, **switches)
+    trainer = learn("both", 50, **switches)
     assert probability(trainer, 1, 1) > 0.9
     assert probability(trainer, -1, 0) > 0.9
 
@@ -104,7 +104,7 @@ def test_a_reward_that_both_decide(switches):
 )
 def test_an_episode_cut_off_is_not_an_end(mode, memory):
     """Reward 1 for ever, cut after each third step: the value is 1 / (1 − γ) = 2, not 1 to 1.75."""
-    trainer = learn("forever", 160, mode=mode, max_episode_steps=3, memory=memory, memory_size=16)
+    trainer = learn("forever", 60, mode=mode, max_episode_steps=3, memory=memory, memory_size=16)
     assert value(trainer, 1) == pytest.approx(2, abs=0.15)
 
 
