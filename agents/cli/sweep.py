@@ -11,7 +11,6 @@ import itertools
 import json
 import logging
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +24,7 @@ from ...envs.kernel.files import write_json
 from ...envs.registry import entry as env_entry
 from .. import registry
 from ..core.extras import require
-from ..core.run import RunConfig, train
+from ..core.run import RunConfig, go_on
 from ..core.trainer import Task
 from .overrides import read_dataclass
 from .sweep_options import SweepOptions
@@ -157,11 +156,7 @@ def run_trial(run: RunConfig, folder: Path) -> None:
     Raises:
         TrialInterrupted: the worker was asked to stop.
     """
-    resume = (folder / "checkpoint.safetensors").exists()
-    if not resume:
-        # Whatever lies there is of a worker that died before its first checkpoint.
-        shutil.rmtree(folder, ignore_errors=True)
-    if train(run, folder, resume=resume, progress=False).get("interrupted"):
+    if go_on(run, folder, progress=False).get("interrupted"):
         raise TrialInterrupted(f"{folder} was interrupted")
 
 

@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import signal
 import sys
 import time
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ...envs.kernel.errors import SpelunkError
 from ...envs.kernel.files import write_json
@@ -25,6 +28,8 @@ from .evaluation import evaluate
 from .extras import require
 from .log import Log, progress_bar
 from .trainer import Task, Trainer
+
+_LOCK = ".lock"
 
 
 class RunError(SpelunkError, ValueError):
@@ -104,8 +109,8 @@ def train(
         process that `torchrun` started, other than the first.
 
     Raises:
-        RunError: the folder holds a run already, or none to resume; or several processes are to
-            train an agent that learns in one.
+        RunError: the folder holds a run already, or none to resume, or another process trains
+            there; or several processes are to train an agent that learns in one.
         CheckpointError: the checkpoint to resume from is damaged.
     """
     begin = time.perf_counter()  # Compiling belongs to the time that training takes.
@@ -117,9 +122,38 @@ def train(
         return {}
     if not resume:
         _claim(folder)
-        run.write(folder)
-    project = {"project": wandb, "config": dataclasses.asdict(run)} if wandb else None
-    log = Log(folder, trainer, resume, begin, project)
+    with _held(folder):
+        if not resume:
+            run.write(folder)
+        project = {"project": wandb, "config": dataclasses.asdict(run)} if wandb else None
+        log = Log(folder, trainer, resume, begin, project)
+        _train(run, trainer, log, progress)
+        figures = _figures(run, trainer.env_steps, log.seconds)
+        if trainer.env_steps < run.task.total_steps:
+            return {**figures, "interrupted": True}
+        score = evaluate(
+            trainer.agent(), run.task.env_id, episodes=evaluation_episodes, seed=run.task.seed,
+            progress=progress, **run.task.env_kwargs,
+        )  # fmt: skip
+        summary = {**figures, **score.summary(), "versions": versions()}
+        write_json(folder / "summary.json", summary)
+    return summary
+
+
+def go_on(run: RunConfig, folder: Path, **arguments: Any) -> dict[str, Any]:
+    """`train` from the folder's checkpoint where it has one, and from the start otherwise.
+
+    What lies there without a checkpoint, of a process that died before its first, is removed.
+    """
+    resume = (folder / "checkpoint.safetensors").exists()
+    if not resume and folder.exists():
+        with _held(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    return train(run, folder, resume=resume, **arguments)
+
+
+def _train(run: RunConfig, trainer: Trainer, log: Log, progress: bool) -> None:
+    """Train until all steps are done, or the process is told to stop."""
     name = f"{run.agent} on {env_entry(run.task.env_id).name}"
     bar = progress_bar(name, run.task.total_steps, trainer.env_steps, progress)
     with _interruptible() as interrupted, bar as show, log:
@@ -129,17 +163,7 @@ def train(
             if trainer.world.agree(log.due):
                 log.save()
     leave_world()
-    draw_curve(folder)
-    figures = _figures(run, trainer.env_steps, log.seconds)
-    if trainer.env_steps < run.task.total_steps:
-        return {**figures, "interrupted": True}
-    score = evaluate(
-        trainer.agent(), run.task.env_id, episodes=evaluation_episodes, seed=run.task.seed,
-        progress=progress, **run.task.env_kwargs,
-    )  # fmt: skip
-    summary = {**figures, **score.summary(), "versions": versions()}
-    write_json(folder / "summary.json", summary)
-    return summary
+    draw_curve(log.folder)
 
 
 def _figures(run: RunConfig, env_steps: int, seconds: float) -> dict[str, Any]:
@@ -235,9 +259,25 @@ def _goes_on(trainer: Trainer, total_steps: int, interrupted: bool) -> bool:
 
 def _claim(folder: Path) -> None:
     """Make a run folder, or take an empty one."""
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and {path.name for path in folder.iterdir()} - {_LOCK}:
         raise RunError(f"{folder} is not empty; name another folder, or resume the run")
     folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Keeps other processes from writing into a run folder; the lock ends with this process."""
+    if not folder.is_dir():
+        raise RunError(f"{folder} is no run folder: there is no such folder")
+    lock = FileLock(folder / _LOCK, blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunError(f"{folder} is in use: another process trains there") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from ...envs.kernel.answer import final_answer
 from ...envs.kernel.errors import InvalidArgumentError, UnsupportedFaceError
 from ...envs.kernel.files import write_json
 from ..core.helper_process import begin_helper
-from ..core.run import RunConfig, load_agent, train
+from ..core.run import RunConfig, go_on, load_agent
 from ..core.trainer import Task
 from ..llm.agent import LanguageModelAgent
 from ..llm.measuring.answers import TEST_SEEDS, ask
@@ -183,9 +183,8 @@ def run_arm(run: RunConfig, on: Bed, scale: str, folder: Path) -> Figures:
     kept, log = folder / "figures.json", folder / "metrics.jsonl"
     if kept.exists():
         return json.loads(kept.read_text()) | logged(log)
-    resume = (folder / "checkpoint.safetensors").exists()
     begun = time.process_time()
-    if "interrupted" in train(run, folder, resume=resume, progress=False, evaluation_episodes=2):
+    if "interrupted" in go_on(run, folder, progress=False, evaluation_episodes=2):
         raise KeyboardInterrupt
     seconds = time.process_time() - begun
     agent, _ = load_agent(folder)

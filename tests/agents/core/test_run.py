@@ -6,10 +6,11 @@ import threading
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from spelunk.agents.core.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from spelunk.agents.core.evaluation import evaluate
-from spelunk.agents.core.run import RunConfig, RunError, load_agent, train
+from spelunk.agents.core.run import RunConfig, RunError, go_on, load_agent, train
 from spelunk.agents.core.trainer import Task
 from spelunk.agents.policy.ppo import PPO, Config
 
@@ -46,6 +47,29 @@ def test_nothing_is_overwritten(tmp_path):
     with pytest.raises(RunError, match="not empty"):
         go(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_one_process_trains_in_a_folder(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with FileLock(folder / ".lock"):
+        for start in (go, lambda folder: go(folder, resume=True), lambda f: go_on(RUN, f)):
+            with pytest.raises(RunError, match="in use"):
+                start(folder)
+    assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_what_died_before_its_first_checkpoint_begins_again(tmp_path):
+    go(tmp_path / "straight")
+    died = tmp_path / "died"
+    died.mkdir()
+    for name in ("config.json", "metrics.jsonl"):
+        (died / name).write_text("{")
+    go_on(RUN, died, progress=False, evaluation_episodes=16)
+    assert metrics(died) == metrics(tmp_path / "straight")
+    with pytest.raises(RunError, match="no such folder"):
+        go(tmp_path / "nowhere", resume=True)
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
