@@ -29,8 +29,9 @@ def name(subject):
     return f"{subject.id.split('/')[1]}{'-' + json.dumps(subject.kwargs) if subject.kwargs else ''}"
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=name)
+# All checks of a subject stand together, so that one process compiles it.
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("subject", SUBJECTS, ids=name)
 def test_contract(check, subject):
     """A check raises `AssertionError` itself where the contract is broken."""
     check(subject)
