@@ -133,9 +133,9 @@ BEDS = {
             env_id="spelunk/KnowledgeSearch-v0",
             env_kwargs={
                 "actions": "text", "dialect": "compact", "documents": 100,
-                "worlds": 32, "names_seed": 0, "max_episode_steps": 6,
+                "worlds": 512, "per_pattern": 100, "names_seed": 0, "max_episode_steps": 6,
             },
-            test_kwargs={"world_seed": 32, "worlds": 1},
+            test_kwargs={"world_seed": 512, "worlds": 1, "per_pattern": 2000},
             test_every=100,
             parts=6,
             start_score=0.2,

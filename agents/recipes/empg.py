@@ -9,7 +9,7 @@ RECIPE = Recipe(
     claim="more than GRPO and DAPO on WebShop, ALFWorld and deep search with models of 1.5 to 32 "
     "billion parameters",
     differs="a model of about 0.2 million parameters, trained from scratch, on two-hop questions "
-    "about 32 worlds of 100 pages, tested in another; one bed instead of two",
+    "about 512 worlds of 100 pages, tested in another; one bed instead of two",
     bed="search",
     baseline="grpo",
     arms={

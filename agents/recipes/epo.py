@@ -8,7 +8,7 @@ RECIPE = Recipe(
     "(2025)",
     claim="up to 152% more on ScienceWorld and 19.8% on ALFWorld",
     differs="a model of about 0.2 million parameters, trained from scratch, on two-hop questions "
-    "about 32 worlds of 100 pages, tested in another; at most six turns",
+    "about 512 worlds of 100 pages, tested in another; at most six turns",
     bed="search",
     baseline="grpo",
     arms={

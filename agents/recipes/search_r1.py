@@ -9,7 +9,7 @@ RECIPE = Recipe(
     claim="41% more than baselines with retrieval (relative) with a model of 7 billion parameters, "
     "on the average of seven question-answering sets",
     differs="a model of about 0.2 million parameters, trained from scratch, on two-hop questions "
-    "about 32 worlds of 100 pages, tested in another",
+    "about 512 worlds of 100 pages, tested in another",
     bed="search",
     baseline="grpo",
     arms={"grpo": {}},

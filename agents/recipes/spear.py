@@ -15,7 +15,7 @@ RECIPE = Recipe(
     "Agentic Reinforcement Learning (2025)",
     claim="up to 16.1 points more than GRPO on ALFWorld and 20.7 on WebShop",
     differs="a model of about 0.2 million parameters, trained from scratch, on two-hop questions "
-    "about 32 worlds of 100 pages, tested in another; no bonus for calls of tools; replays count "
+    "about 512 worlds of 100 pages, tested in another; no bonus for calls of tools; replays count "
     "in full after a quarter of the training; clipping by covariance on all tokens, not on replays "
     "alone",
     bed="search",

@@ -22,10 +22,12 @@ def speed_table():
                 f"{ratios['learning_over_bare_learning']:.2f}",
                 f"{whole:.0f}",
                 ", ".join(f"{part} {ms / whole:.0%}" for part, ms in parts.items()),
+                f"{row['overlap_ms']['gain']:.2f}" if "overlap_ms" in row else "",
             )
         )
     head = (
         "bed", "tokens generated a second", "over a bare loop", "over `generate`",
         "tokens learned from a second", "over a bare loop", "ms an update", "of which",
+        "faster in the background",
     )  # fmt: skip
     return table(head, rows)

@@ -8,6 +8,7 @@ follows from its place.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from itertools import islice
 
 from .grammar import ALL_TOOLS, Call, Malformed, read_call
@@ -23,6 +24,7 @@ ACTION_WORDS, LIST_WORDS, NAME_LENGTH = 4, 17, 64
 LISTS = frozenset({"answer", "curate", "summary"})
 
 
+@lru_cache(maxsize=4096)  # worlds say the same few names again and again
 def word(name: str) -> str:
     """A name as one word, cleaned; `?` where nothing is left of it."""
     return clean(name, NAME_LENGTH).replace(" ", "_") or "?"
