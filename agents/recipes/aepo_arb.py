@@ -12,7 +12,7 @@ RECIPE = Recipe(
     claim="a mean of 61.36 over seven sets with a model of 7 billion parameters, 57.96 with GRPO",
     differs="a model of 0.19 million parameters, trained from scratch, on arithmetic with three "
     "numbers; targets in nats a token, parts of the 0.6 that training begins with; all arms play "
-    "as many episodes, so that those that play more of them an update have a fifth fewer updates",
+    "as many episodes, so that those that play more of them an update have fewer updates",
     bed="countdown",
     baseline="grpo",
     arms={
